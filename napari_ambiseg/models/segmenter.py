@@ -1,0 +1,92 @@
+"""The one contract between a model and everything that uses it.
+
+A segmenter is a reader that can be asked for as many readings as you like. The engine, the evaluation and the viewer know
+nothing else about it. To add a kind of model, write a class with ``kind`` and ``sample`` and register it in ``KINDS``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from napari_ambiseg.diffusion.sampling import SAMPLERS, State
+from napari_ambiseg.errors import CheckpointError, SettingsError
+
+__all__ = ["KINDS", "SamplingOptions", "Segmenter", "State", "build", "register"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How to sample; one-shot models look at none of it.
+
+    Attributes:
+        steps: Denoiser calls per reading, 1 to 1000.
+        sampler: A name in ``napari_ambiseg.diffusion.sampling.SAMPLERS``.
+        eta: Stochasticity of DDIM, 0 to 1.
+    """
+
+    steps: int = 10
+    sampler: str = "ddim"
+    eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 1000:
+            raise SettingsError(f"steps is {self.steps}; give a number from 1 to 1000")
+        if self.sampler not in SAMPLERS:
+            raise SettingsError(f"unknown sampler {self.sampler!r}; choose one of {', '.join(SAMPLERS)}")
+        if not 0.0 <= self.eta <= 1.0:
+            raise SettingsError(f"eta is {self.eta}; give a number from 0 to 1")
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """A model that can be sampled."""
+
+    kind: ClassVar[str]
+
+    def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
+        """Draw one reading per seed.
+
+        Args:
+            image: One normalised slice (C, H, W) on the model's device and grid.
+            seeds: One seed per reading. Reading i depends on seed i and the arguments, not on the other seeds.
+            options: Steps and sampler.
+
+        Yields:
+            States whose tensors are (S, 1, H, W). One-shot models yield a single state.
+        """
+        ...
+
+
+Builder = Callable[[dict[str, Any]], Segmenter]
+
+KINDS: dict[str, Builder] = {}
+"""Kind of model, as written in a checkpoint -> builder from its configuration."""
+
+
+def register(kind: str) -> Callable[[Builder], Builder]:
+    """Make a builder known under the kind that checkpoints name."""
+
+    def add(builder: Builder) -> Builder:
+        KINDS[kind] = builder
+        return builder
+
+    return add
+
+
+def build(kind: str, config: dict[str, Any]) -> Segmenter:
+    """A freshly initialised model of a kind.
+
+    Raises:
+        CheckpointError: If the kind is unknown or its configuration is not valid.
+    """
+    # Imported here because these modules register themselves and import this one.
+    from napari_ambiseg.models import deterministic, diffusion_segmenter  # noqa: F401
+
+    if kind not in KINDS:
+        raise CheckpointError(f"unknown kind of model {kind!r}; this version knows {', '.join(sorted(KINDS))}")
+    try:
+        return KINDS[kind](config)
+    except ValueError as error:
+        raise CheckpointError(f"the configuration of this {kind!r} model is not valid: {error}") from error

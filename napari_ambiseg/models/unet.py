@@ -1,0 +1,270 @@
+"""The denoiser: a UNet of residual blocks with self-attention at its lowest level.
+
+Encoder levels halve the resolution; each has its number of residual blocks. Every encoder output (stem, blocks,
+downsamples) is kept as a skip and concatenated in the decoder, which therefore has one block more per level. Convolutions
+that end a residual branch, and the last one, start at zero: the network begins as the identity of its branches.
+
+``patch > 1`` folds p x p pixels into channels before the stem and unfolds them after the head (space to depth): the same
+field of view for about 1/p^2 of the arithmetic, which is what makes a model trainable and quick on a CPU.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_ambiseg.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class UNetConfig:
+    """Sizes of a UNet.
+
+    Attributes:
+        in_channels: Channels of the input, e.g. one noisy mask and the image's.
+        out_channels: Channels of the output.
+        channels: Width of each level, finest first.
+        blocks: Residual blocks of each encoder level.
+        middle_blocks: Residual blocks between encoder and decoder.
+        norm_groups: Groups of each GroupNorm; must divide every width and every sum of two adjacent ones.
+        attention: Whether the lowest level and the middle have self-attention.
+        time_embedding: Sinusoids of the time embedding; 0 builds a network without time.
+        max_period: Longest period of those sinusoids, in units of t (t runs from 0 to 1).
+        patch: Side of the pixel patches that are folded into channels; 1 folds nothing.
+    """
+
+    in_channels: int
+    out_channels: int = 1
+    channels: tuple[int, ...] = (32, 32, 64, 128)
+    blocks: tuple[int, ...] = (1, 2, 3, 4)
+    middle_blocks: int = 4
+    norm_groups: int = 32
+    attention: bool = True
+    time_embedding: int = 32
+    max_period: float = 10.0
+    patch: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != len(self.blocks) or not self.channels:
+            raise SettingsError(f"{len(self.channels)} widths but {len(self.blocks)} block counts; give one of each a level")
+        if bad := [c for c in self.channels if c % self.norm_groups]:
+            raise SettingsError(f"widths {bad} are not multiples of the {self.norm_groups} normalisation groups")
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the input must be multiples of this."""
+        return self.patch * 2 ** (len(self.channels) - 1)
+
+
+NAMED_SIZES: dict[str, dict[str, object]] = {
+    # The paper's network: 6,891,905 parameters with 1 + 3 input channels (the grey image repeated three times).
+    "paper": {"in_channels": 4},
+    # For CPUs: pixel patches of 2, a third of the blocks.
+    "small": {
+        "in_channels": 2,
+        "channels": (48, 64, 96),
+        "blocks": (1, 2, 2),
+        "middle_blocks": 2,
+        "norm_groups": 8,
+        "patch": 2,
+    },
+    # For tests: fits a toy in seconds.
+    "tiny": {
+        "in_channels": 2,
+        "channels": (16, 32),
+        "blocks": (1, 1),
+        "middle_blocks": 1,
+        "norm_groups": 8,
+        "patch": 2,
+    },
+}
+
+
+def named_size(name: str, **changes: object) -> UNetConfig:
+    """The configuration of a named size, with some fields changed.
+
+    Raises:
+        SettingsError: If the name is unknown.
+    """
+    if name not in NAMED_SIZES:
+        raise SettingsError(f"unknown network size {name!r}; choose one of {', '.join(NAMED_SIZES)}")
+    return UNetConfig(**{**NAMED_SIZES[name], **changes})  # type: ignore[arg-type]
+
+
+def zero(module: nn.Conv2d) -> nn.Conv2d:
+    """Set a convolution to zero, so that the branch it ends starts silent."""
+    nn.init.zeros_(module.weight)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    return module
+
+
+def sinusoids(t: Tensor, width: int, max_period: float) -> Tensor:
+    """Cosines and sines of ``t`` (S,) at ``width / 2`` frequencies, from 1 down to ``1 / max_period``: (S, width)."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(max_period) * torch.arange(half, device=t.device, dtype=torch.float32) / half)
+    angles = t.float()[:, None] * frequencies[None, :]
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """GroupNorm, SiLU, conv; add the time embedding; GroupNorm, SiLU, conv; add the input."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, time_width: int, groups: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.time = nn.Linear(time_width, out_channels) if time_width else None
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        h = self.conv1(functional.silu(self.norm1(x)))
+        if self.time is not None and embedding is not None:
+            h = h + self.time(functional.silu(embedding))[:, :, None, None]
+        return self.shortcut(x) + self.conv2(functional.silu(self.norm2(h)))
+
+
+class SelfAttention(nn.Module):
+    """One-head attention over all pixels, as a residual branch."""
+
+    def __init__(self, channels: int, *, groups: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.project = zero(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        tokens = self.qkv(self.norm(x)).reshape(batch, 3, 1, channels, height * width).transpose(-1, -2)
+        q, k, v = tokens.unbind(1)  # each (batch, 1 head, pixels, channels)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
+        return x + self.project(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
+
+
+class Stage(nn.Module):
+    """A residual block and, at the lowest level, the attention after it."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, time_width: int, groups: int, attention: bool) -> None:
+        super().__init__()
+        self.block = ResidualBlock(in_channels, out_channels, time_width=time_width, groups=groups)
+        self.attention = SelfAttention(out_channels, groups=groups) if attention else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        return self.attention(self.block(x, embedding))
+
+
+class Downsample(nn.Module):
+    """Stride-2 convolution; takes the embedding only to be called like a Stage."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        return self.conv(x)
+
+
+class Upsample(nn.Module):
+    """Nearest neighbour times two, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class UNet(nn.Module):
+    """The network; see the module's docstring.
+
+    Args:
+        config: Its sizes.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        time_width = 4 * config.time_embedding
+        if config.time_embedding:
+            self.embed = nn.Sequential(
+                nn.Linear(config.time_embedding, time_width), nn.SiLU(), nn.Linear(time_width, time_width)
+            )
+        common = {"time_width": time_width, "groups": config.norm_groups}
+        self.stem = nn.Conv2d(config.in_channels * config.patch**2, config.channels[0], 3, padding=1)
+        self.encoder, skips = _encoder(config, common)
+        lowest = config.channels[-1]
+        self.middle = nn.ModuleList(
+            Stage(lowest, lowest, **common, attention=config.attention and i < config.middle_blocks - 1)
+            for i in range(config.middle_blocks)
+        )
+        self.decoder, self.upsamples = _decoder(config, common, skips)
+        self.head = nn.Sequential(
+            nn.GroupNorm(config.norm_groups, config.channels[0]),
+            nn.SiLU(),
+            zero(nn.Conv2d(config.channels[0], config.out_channels * config.patch**2, 3, padding=1)),
+        )
+
+    def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        """The last feature map, before the head: (S, channels[0], H / patch, W / patch)."""
+        embedding = None
+        if self.config.time_embedding and t is not None:
+            embedding = self.embed(sinusoids(t, self.config.time_embedding, self.config.max_period).to(x.dtype))
+        h = self.stem(functional.pixel_unshuffle(x, self.config.patch))
+        skips = [h]
+        for module in self.encoder:
+            h = module(h, embedding)
+            skips.append(h)
+        for module in self.middle:
+            h = module(h, embedding)
+        for level, stages in enumerate(self.decoder):
+            for stage in stages:  # type: ignore[union-attr]
+                h = stage(torch.cat([h, skips.pop()], dim=1), embedding)
+            if level < len(self.upsamples):
+                h = self.upsamples[level](h)
+        return h
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        """Raw output for input ``x`` (S, in_channels, H, W) at times ``t`` (S,) in [0, 1]: (S, out_channels, H, W)."""
+        return functional.pixel_shuffle(self.head(self.features(x, t)), self.config.patch)
+
+
+def _encoder(config: UNetConfig, common: dict[str, int]) -> tuple[nn.ModuleList, list[int]]:
+    """The encoder's stages and downsamples in order, and the widths of all skips (the stem's first)."""
+    modules = nn.ModuleList()
+    skips = [config.channels[0]]
+    width = config.channels[0]
+    lowest = len(config.channels) - 1
+    for level, (out, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
+        for _ in range(count):
+            modules.append(Stage(width, out, **common, attention=config.attention and level == lowest))
+            width = out
+            skips.append(width)
+        if level < lowest:
+            modules.append(Downsample(width))
+            skips.append(width)
+    return modules, skips
+
+
+def _decoder(config: UNetConfig, common: dict[str, int], skips: Sequence[int]) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """The decoder's stages per level, lowest first, and the upsamples between levels."""
+    remaining = list(skips)
+    levels, upsamples = nn.ModuleList(), nn.ModuleList()
+    width = config.channels[-1]
+    lowest = len(config.channels) - 1
+    for level in range(lowest, -1, -1):
+        stages = nn.ModuleList()
+        for _ in range(config.blocks[level] + 1):
+            out = config.channels[level]
+            attention = config.attention and level == lowest
+            stages.append(Stage(width + remaining.pop(), out, **common, attention=attention))
+            width = out
+        levels.append(stages)
+        if level > 0:
+            upsamples.append(Upsample(width))
+    return levels, upsamples
