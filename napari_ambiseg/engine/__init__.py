@@ -1,0 +1,37 @@
+"""Runs any segmenter on any slice: the only door to a model for the viewer, the command line and the evaluation.
+
+A user's slice has its own size, spacing and grey scale; a model has been trained on one grid and one grey scale. The rooms
+here bring the one to the other and the readings back:
+
+- ``grey``: grey values to network input;
+- ``placement``: the model's grid on the slice, and values back from it;
+- ``slice_input``: what a caller hands in, and which slices are refused;
+- ``catalogue``: the models that ship, and loading any model;
+- ``runner``: the run itself, step by step.
+
+Legend: S samples, T steps kept, H x W the slice's pixels, h x w the model's grid.
+"""
+
+from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model
+from napari_ambiseg.engine.grey import GreyScale
+from napari_ambiseg.engine.placement import Placement, place
+from napari_ambiseg.engine.runner import Frame, Sampled, reading_seeds, run, sample
+from napari_ambiseg.engine.slice_input import SliceInput, check_slice
+from napari_ambiseg.models.segmenter import SamplingOptions
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Frame",
+    "GreyScale",
+    "Placement",
+    "Sampled",
+    "SamplingOptions",
+    "SliceInput",
+    "bundled_models",
+    "check_slice",
+    "load_model",
+    "place",
+    "reading_seeds",
+    "run",
+    "sample",
+]
