@@ -1,13 +1,15 @@
 """Samplers: from noise at t = 1 to a mask at t = 0, as a generator of states.
 
-Every sampler is one function ``step`` that moves ``x_t`` from time t to an earlier time s, given the estimate ``x_hat``.
+Every sampler is one function ``step`` that moves ``x_t`` from time t to an earlier time s, given the estimate
+``x_hat``.
 
 - DDPM, ancestral sampling (Ho et al., 2020; Kingma et al., 2021), draws from ``q(x_s | x_t, x = x_hat)`` (Eq. 2): with
-  ``c = 1 - SNR(t) / SNR(s) = -expm1(lam_t - lam_s)``, the mean is ``(alpha_s / alpha_t) (1 - c) x_t + c alpha_s x_hat`` and
-  the variance ``c sigma_s^2``. That is the "small" variance, exact if x_hat were certain; ``c sigma_t^2`` is the "large" one,
-  exact if the data were white noise. Both have been published.
-- DDIM (Song et al., 2021) keeps ``eps_hat = (x_t - alpha_t x_hat) / sigma_t`` and draws fresh noise only for a part of it:
-  ``x_s = alpha_s x_hat + sqrt(sigma_s^2 - h^2) eps_hat + h z`` with ``h = eta sqrt(c) sigma_s``. eta = 0 is
+  ``c = 1 - SNR(t) / SNR(s) = -expm1(lam_t - lam_s)``, the mean is
+  ``(alpha_s / alpha_t) (1 - c) x_t + c alpha_s x_hat`` and the variance ``c sigma_s^2``. That is the "small" variance,
+  exact if x_hat were certain; ``c sigma_t^2`` is the "large" one, exact if the data were white noise. Both have been
+  published.
+- DDIM (Song et al., 2021) keeps ``eps_hat = (x_t - alpha_t x_hat) / sigma_t`` and draws fresh noise only for a part of
+  it: ``x_s = alpha_s x_hat + sqrt(sigma_s^2 - h^2) eps_hat + h z`` with ``h = eta sqrt(c) sigma_s``. eta = 0 is
   deterministic given the first noise, eta = 1 is DDPM with the small variance.
 
 The last step returns the estimate itself: at t = 0 nothing of the noise is left to keep.
@@ -52,7 +54,9 @@ class State:
 class Step(Protocol):
     """One move from log SNR ``lam_t`` to ``lam_s > lam_t``."""
 
-    def __call__(self, x_t: Tensor, x_hat: Tensor, lam_t: Tensor, lam_s: Tensor, noise: Noise) -> Tensor: ...
+    def __call__(self, x_t: Tensor, x_hat: Tensor, lam_t: Tensor, lam_s: Tensor, noise: Noise) -> Tensor:
+        """``x_s``, given ``x_t`` (S, C, H, W) and the estimate ``x_hat`` of its mask."""
+        ...
 
 
 def _fresh_fraction(lam_t: Tensor, lam_s: Tensor) -> Tensor:
@@ -113,6 +117,10 @@ class SeededNoise:
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
+        if not seeds:
+            raise SettingsError("there are no seeds; give one for each reading")
+        if bad := [seed for seed in seeds if not -(2**63) <= seed < 2**64]:
+            raise SettingsError(f"seed {bad[0]} does not fit in 64 bits; give a smaller one")
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, like: Tensor) -> Tensor:

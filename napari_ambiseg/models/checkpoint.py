@@ -1,19 +1,20 @@
 """Model files: safetensors with a JSON header. Nothing in them is ever executed.
 
 The header (key ``napari-ambiseg`` of the safetensors metadata) says what the weights are: kind and configuration of the
-model, the grid and the grey scale it was trained on, where it comes from, the format's version, and the SHA-256 of the weights,
-because safetensors alone does not notice altered numbers. Files are written beside their target and renamed: whoever
-reads finds the old file or the new one, never half of one.
+model, the grid and the grey scale it was trained on, where it comes from, and the format's version.
+
+safetensors alone does not notice altered numbers, so the header holds the SHA-256 of the weights, and a second key
+that of the header's text: one altered bit anywhere is noticed, in the header even without reading the weights. Files
+are written beside their target and renamed: whoever reads finds the old file or the new one, never half of one.
 """
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -22,11 +23,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from napari_ambiseg.errors import CheckpointError
-from napari_ambiseg.models.segmenter import Segmenter, build
+from napari_ambiseg.files import write_atomically
+from napari_ambiseg.models.segmenter import Segmenter, brief, build
 from napari_ambiseg.readings.intensity import Intensity
 
 FORMAT_VERSION = 1
 _KEY = "napari-ambiseg"
+_CHECK_KEY = "napari-ambiseg-sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Header:
     intensity: Intensity = field(default_factory=Intensity)
     name: str = ""
     description: str = ""
-    training: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict[str, Any])
     version: int = FORMAT_VERSION
 
 
@@ -90,6 +93,9 @@ def save_checkpoint(path: Path, segmenter: nn.Module, header: Header, *, half: b
         segmenter: The module whose weights are written.
         header: What it is.
         half: Whether to store floating point weights in 16 bits (they are float32 again once loaded).
+
+    Raises:
+        CheckpointError: If it cannot be written; a file that was there before is left as it was.
     """
     tensors = {name: t.detach().cpu() for name, t in segmenter.state_dict().items()}
     if half:
@@ -110,7 +116,9 @@ def load_checkpoint(path: Path) -> Model:
     try:
         segmenter.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except RuntimeError as error:
-        raise CheckpointError(f"the weights in {path} do not fit the model that its header names: {error}") from error
+        raise CheckpointError(
+            f"the weights in {path} do not fit the model that its header names ({brief(error)}); export the model again"
+        ) from error
     return Model(segmenter=segmenter.eval(), header=header)
 
 
@@ -125,26 +133,21 @@ def read_header(path: Path) -> Header:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
-    """Write tensors and a JSON header as one file, atomically; the header gains the SHA-256 of the tensors."""
-    contiguous = {name: t.contiguous() for name, t in tensors.items()}
-    stamped = {**header, "sha256": _digest(contiguous)}
-    payload = save(contiguous, metadata={_KEY: json.dumps(stamped)})
-    write_atomically(path, payload)
+    """Write tensors and a JSON header as one file, atomically, with the checksums of both.
 
-
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write bytes to a temporary name beside the target, flush them to the disk, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    Raises:
+        CheckpointError: If it cannot be written; a file that was there before is left as it was.
+    """
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    text = json.dumps({**header, "sha256": _digest(contiguous)}, default=_plain)
+    payload = save(contiguous, metadata={_KEY: text, _CHECK_KEY: _sha256(text)})
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_atomically(path, payload)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot write the model file {path} ({error.strerror or error}), a file of that name is left as it was; "
+            f"make room for {len(payload) / 1e6:.1f} MB or choose a folder that can be written to"
+        ) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -170,24 +173,27 @@ def _opened(path: Path) -> Any:
     try:
         return safe_open(str(path), framework="pt")
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a complete safetensors file ({error}); fetch or train it again") from error
+        raise CheckpointError(f"{path} is no complete safetensors file ({error}); fetch or train it again") from error
 
 
 def _metadata(file: Any, path: Path) -> dict[str, Any]:
-    text = (file.metadata() or {}).get(_KEY)
+    metadata = cast("dict[str, str]", file.metadata() or {})
+    text = metadata.get(_KEY)
     if text is None:
-        raise CheckpointError(f"{path} is a safetensors file but no napari-ambiseg model; export one with `python -m trainer`")
+        raise CheckpointError(f"{path} holds tensors but no napari-ambiseg model; export one with `python -m trainer`")
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise CheckpointError(f"the header of {path} is damaged ({error}); fetch or train it again") from error
-    if not isinstance(raw, dict) or raw.get("version") != FORMAT_VERSION:
-        found = raw.get("version") if isinstance(raw, dict) else raw
+    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    if (found := fields.get("version")) != FORMAT_VERSION:  # before the checksum, which may differ between versions
         raise CheckpointError(
             f"{path} has format version {found!r}, this program reads version {FORMAT_VERSION}; "
             "use a matching release of napari-ambiseg or export the model again"
         )
-    return raw
+    if metadata.get(_CHECK_KEY) != _sha256(text):
+        raise CheckpointError(f"{path} is damaged: its header does not match its checksum; fetch or train it again")
+    return fields
 
 
 def _parse_header(raw: dict[str, Any], path: Path) -> Header:
@@ -195,7 +201,18 @@ def _parse_header(raw: dict[str, Any], path: Path) -> Header:
     try:
         return TypeAdapter(Header).validate_python(fields)
     except ValidationError as error:
-        raise CheckpointError(f"the header of {path} is not valid: {error}") from error
+        raise CheckpointError(f"the header of {path} is not valid ({brief(error)}); export the model again") from error
+
+
+def _plain(value: object) -> object:
+    """JSON for what ``json`` does not know: configurations hold enums."""
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"a header cannot hold {value!r}")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

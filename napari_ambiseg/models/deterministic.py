@@ -16,8 +16,10 @@ from napari_ambiseg.models.unet import UNet, UNetConfig
 
 @dataclass(frozen=True, slots=True)
 class DeterministicConfig:
-    """Attributes:
-    unet: The network; its input is the image, and it has no time embedding.
+    """Everything that defines the model apart from its weights.
+
+    Attributes:
+        unet: The network; its input is the image, and it has no time embedding.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

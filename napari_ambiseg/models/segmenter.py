@@ -1,13 +1,16 @@
 """The one contract between a model and everything that uses it.
 
-A segmenter is a reader that can be asked for as many readings as you like. The engine, the evaluation and the viewer know
-nothing else about it. To add a kind of model, write a class with ``kind`` and ``sample`` and register it in ``KINDS``.
+A segmenter is a reader that can be asked for as many readings as you like. The engine, the evaluation and the viewer
+know nothing else about it. To add a kind of model, write a class with ``kind`` and ``sample`` and register it in
+``KINDS``.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, State
@@ -82,11 +85,20 @@ def build(kind: str, config: dict[str, Any]) -> Segmenter:
         CheckpointError: If the kind is unknown or its configuration is not valid.
     """
     # Imported here because these modules register themselves and import this one.
-    from napari_ambiseg.models import deterministic, diffusion_segmenter  # noqa: F401
+    from napari_ambiseg.models import deterministic, diffusion_segmenter
 
+    assert {deterministic.DeterministicSegmenter.kind, diffusion_segmenter.DiffusionSegmenter.kind} <= KINDS.keys()
     if kind not in KINDS:
         raise CheckpointError(f"unknown kind of model {kind!r}; this version knows {', '.join(sorted(KINDS))}")
     try:
         return KINDS[kind](config)
     except ValueError as error:
-        raise CheckpointError(f"the configuration of this {kind!r} model is not valid: {error}") from error
+        raise CheckpointError(f"the configuration of this {kind!r} model is not valid: {brief(error)}") from error
+
+
+def brief(error: Exception) -> str:
+    """An error's message on one line, for use inside a sentence; only the first few of many findings."""
+    if isinstance(error, ValidationError):
+        found = [f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors()]
+        return "; ".join(found[:3])
+    return textwrap.shorten(str(error), 200, placeholder=" ...")

@@ -1,22 +1,25 @@
 """The denoiser: a UNet of residual blocks with self-attention at its lowest level.
 
 Encoder levels halve the resolution; each has its number of residual blocks. Every encoder output (stem, blocks,
-downsamples) is kept as a skip and concatenated in the decoder, which therefore has one block more per level. Convolutions
-that end a residual branch, and the last one, start at zero: the network begins as the identity of its branches.
+downsamples) is kept as a skip and concatenated in the decoder, which therefore has one block more per level.
+Convolutions that end a residual branch, and the last one, start at zero: each block begins as its shortcut, and the
+whole network's answer as zero.
 
-``patch > 1`` folds p x p pixels into channels before the stem and unfolds them after the head (space to depth): the same
-field of view for about 1/p^2 of the arithmetic, which is what makes a model trainable and quick on a CPU.
+``patch > 1`` folds p x p pixels into channels before the stem and unfolds them after the head (space to depth): the
+same field of view for about 1/p^2 of the arithmetic, which is what makes a model trainable and quick on a CPU.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.errors import InputImageError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class UNetConfig:
         channels: Width of each level, finest first.
         blocks: Residual blocks of each encoder level.
         middle_blocks: Residual blocks between encoder and decoder.
-        norm_groups: Groups of each GroupNorm; must divide every width and every sum of two adjacent ones.
+        norm_groups: Groups of each GroupNorm; must divide every width.
         attention: Whether the lowest level and the middle have self-attention.
-        time_embedding: Sinusoids of the time embedding; 0 builds a network without time.
+        time_embedding: Sinusoids of the time embedding, an even number; 0 builds a network without time.
         max_period: Longest period of those sinusoids, in units of t (t runs from 0 to 1).
         patch: Side of the pixel patches that are folded into channels; 1 folds nothing.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     in_channels: int
     out_channels: int = 1
@@ -49,7 +54,15 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.blocks) or not self.channels:
-            raise SettingsError(f"{len(self.channels)} widths but {len(self.blocks)} block counts; give one of each a level")
+            raise SettingsError(f"widths {self.channels} but block counts {self.blocks}; give one of each a level")
+        sizes = (self.in_channels, self.out_channels, self.norm_groups, self.patch, *self.channels)
+        if min(sizes) < 1 or min(self.middle_blocks, *self.blocks) < 0:
+            raise SettingsError(f"{self} is no network; channels, groups and patch start at 1, block counts at 0")
+        if self.time_embedding < 0 or self.time_embedding % 2 or not self.max_period > 0:
+            raise SettingsError(
+                f"the time embedding is {self.time_embedding} wide with longest period {self.max_period}; "
+                "give an even width, or 0 for none, and a positive period"
+            )
         if bad := [c for c in self.channels if c % self.norm_groups]:
             raise SettingsError(f"widths {bad} are not multiples of the {self.norm_groups} normalisation groups")
 
@@ -59,7 +72,7 @@ class UNetConfig:
         return self.patch * 2 ** (len(self.channels) - 1)
 
 
-NAMED_SIZES: dict[str, dict[str, object]] = {
+NAMED_SIZES: dict[str, dict[str, Any]] = {
     # The paper's network: 6,891,905 parameters with 1 + 3 input channels (the grey image repeated three times).
     "paper": {"in_channels": 4},
     # For CPUs: pixel patches of 2, a third of the blocks.
@@ -83,7 +96,7 @@ NAMED_SIZES: dict[str, dict[str, object]] = {
 }
 
 
-def named_size(name: str, **changes: object) -> UNetConfig:
+def named_size(name: str, **changes: Any) -> UNetConfig:
     """The configuration of a named size, with some fields changed.
 
     Raises:
@@ -91,7 +104,7 @@ def named_size(name: str, **changes: object) -> UNetConfig:
     """
     if name not in NAMED_SIZES:
         raise SettingsError(f"unknown network size {name!r}; choose one of {', '.join(NAMED_SIZES)}")
-    return UNetConfig(**{**NAMED_SIZES[name], **changes})  # type: ignore[arg-type]
+    return UNetConfig(**{**NAMED_SIZES[name], **changes})
 
 
 def zero(module: nn.Conv2d) -> nn.Conv2d:
@@ -211,7 +224,16 @@ class UNet(nn.Module):
         )
 
     def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """The last feature map, before the head: (S, channels[0], H / patch, W / patch)."""
+        """The last feature map, before the head: (S, channels[0], H / patch, W / patch).
+
+        Raises:
+            InputImageError: If H or W is not a multiple of ``config.multiple``.
+        """
+        if any(side == 0 or side % self.config.multiple for side in x.shape[-2:]):
+            raise InputImageError(
+                f"the input is {x.shape[-2]} x {x.shape[-1]} pixels; "
+                f"this network reads multiples of {self.config.multiple}: crop or resample it"
+            )
         embedding = None
         if self.config.time_embedding and t is not None:
             embedding = self.embed(sinusoids(t, self.config.time_embedding, self.config.max_period).to(x.dtype))
@@ -223,7 +245,7 @@ class UNet(nn.Module):
         for module in self.middle:
             h = module(h, embedding)
         for level, stages in enumerate(self.decoder):
-            for stage in stages:  # type: ignore[union-attr]
+            for stage in cast(nn.ModuleList, stages):
                 h = stage(torch.cat([h, skips.pop()], dim=1), embedding)
             if level < len(self.upsamples):
                 h = self.upsamples[level](h)
