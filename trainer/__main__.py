@@ -1,0 +1,126 @@
+"""The command line: ``python -m trainer COMMAND``. Errors of the user end in one line and exit code 2."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from napari_ambiseg.errors import AmbisegError, SettingsError
+from trainer.argv import spread
+
+SEVERAL_VALUES = {"--data", "--readings", "--set"}
+
+app = typer.Typer(
+    help="Fit and judge the models that napari-ambiseg samples.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("fit")
+def fit_command(
+    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe; `fit --list` shows them.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="HDF5 files, or `phantom` for rendered slices.")] = None,
+    split: Annotated[str, typer.Option(help="Group of the HDF5 files to train on.")] = "train",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps, replacing the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, replacing the recipe's.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, replacing a field of the recipe, e.g. batch_size=4.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
+) -> None:
+    """Train a model: a new run of RECIPE, or `--resume FOLDER`. Ctrl-C saves and stops."""
+    if list_:
+        _list_recipes()
+        return
+    import torch
+
+    from napari_ambiseg.devices import resolve_device
+    from trainer.data.sources import load_data
+    from trainer.fit import fit, resume as resume_run
+
+    if threads:
+        torch.set_num_threads(threads)
+    overrides = _overrides(set_ or [], steps=steps, seed=seed)
+    if resume is not None:
+        config, names = _resumed(resume, recipe, data, overrides)
+    else:
+        config, names = _fresh(recipe, data, overrides)
+    collection = load_data(names, split, seed=config.seed)
+    folder = resume or out or Path("runs") / config.recipe
+    action = resume_run if resume is not None else fit
+    run = action(config, collection, folder, device=resolve_device(device), data_names=names)
+    typer.echo(f"{config.recipe}: {run.step} of {config.steps} steps; the model is {folder / 'model.safetensors'}")
+
+
+@app.command("models")
+def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List the models that can be fitted, with their number of parameters at the paper's size."""
+    from trainer.paper_sizes import parameter_counts
+
+    counts = parameter_counts()
+    typer.echo(json.dumps(counts) if as_json else "\n".join(f"{count:>12,}  {name}" for name, count in counts.items()))
+
+
+def _list_recipes() -> None:
+    from trainer.recipes import RECIPES
+
+    for name, recipe in RECIPES.items():
+        typer.echo(f"{name:24} {(recipe.__doc__ or '').splitlines()[0]}")
+
+
+def _overrides(pairs: list[str], **named: object) -> dict[str, object]:
+    """Fields to replace; values are read as YAML, so that numbers are numbers."""
+    overrides: dict[str, object] = {key: value for key, value in named.items() if value is not None}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {pair!r} should be FIELD=VALUE, e.g. batch_size=4")
+        overrides[key] = yaml.safe_load(value)
+    return overrides
+
+
+def _fresh(recipe: str | None, data: list[str] | None, overrides: dict[str, object]) -> tuple[Any, list[str]]:
+    from trainer.config import with_overrides
+    from trainer.recipes import named_recipe
+
+    if recipe is None:
+        raise SettingsError("no recipe was given; `python -m trainer fit --list` shows them")
+    return with_overrides(named_recipe(recipe), overrides), list(data or [])
+
+
+def _resumed(
+    folder: Path, recipe: str | None, data: list[str] | None, overrides: dict[str, object]
+) -> tuple[Any, list[str]]:
+    from trainer.config import FitConfig, with_overrides
+    from trainer.state import read_state
+
+    saved = read_state(folder)[1]["config"]
+    config = with_overrides(FitConfig.model_validate(saved["fit"]), overrides)
+    if recipe is not None and recipe != config.recipe:
+        raise SettingsError(f"{folder} is a run of {config.recipe!r}, not of {recipe!r}; leave the recipe out to resume it")
+    return config, list(data or saved["data"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        app(spread(sys.argv[1:] if argv is None else argv, SEVERAL_VALUES), standalone_mode=True, prog_name="trainer")
+    except AmbisegError as error:
+        typer.echo(f"error: {error}", err=True)
+        return 2
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

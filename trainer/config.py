@@ -1,0 +1,104 @@
+"""What defines a training run: one complete, typed record, written with the run and into every checkpoint."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_ambiseg.errors import SettingsError
+
+
+class AugmentConfig(BaseModel):
+    """Random changes of a training example; probabilities are per example.
+
+    Attributes:
+        flip: Probability of each flip, and of a random multiple of 90 degrees.
+        affine: Probability of a small rotation, scaling and shift.
+        rotate_degrees: Largest rotation.
+        scale: Largest relative change of size.
+        shift_px: Largest shift in pixels.
+        grey: Probability of each change of gamma, contrast and brightness.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flip: float = Field(0.5, ge=0, le=1)
+    affine: float = Field(0.3, ge=0, le=1)
+    rotate_degrees: float = Field(20.0, ge=0, le=180)
+    scale: float = Field(0.1, ge=0, lt=1)
+    shift_px: float = Field(8.0, ge=0)
+    grey: float = Field(0.3, ge=0, le=1)
+
+
+class FitConfig(BaseModel):
+    """One training run.
+
+    Attributes:
+        recipe: Name of the recipe that it started from.
+        kind: Kind of model.
+        size: Named network size (``napari_ambiseg.models.unet.NAMED_SIZES``).
+        grid_px: Side of the square that the model reads, in pixels of the data.
+        crop: Where that square lies on the slice: in the middle, or anywhere.
+        prediction: What a diffusion network predicts.
+        weighting: Loss weighting by name.
+        input_scale: Input scale b of the schedule.
+        steps: Optimizer steps.
+        batch_size: Examples per step.
+        learning_rate: Peak of AdamW's learning rate.
+        warmup_steps: Steps of linear warm-up.
+        decay_steps: Last steps, over which the rate falls to 0 along a cosine.
+        weight_decay: AdamW's.
+        clip_norm: Largest norm of the gradient.
+        ema_decay: Decay of the moving average of the weights per step; 0 keeps none.
+        holdout: Fraction of patients kept out of training and used for the validation loss.
+        seed: Of initial weights, order, crops, augmentation, experts and noise.
+        checkpoint_steps: Steps between checkpoints.
+        log_steps: Steps between lines of the log.
+        augment: Random changes of the examples.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str
+    kind: Literal["diffusion", "deterministic"] = "diffusion"
+    size: str = "paper"
+    grid_px: int = Field(128, ge=8)
+    crop: Literal["central", "uniform"] = "central"
+    prediction: Literal["x", "eps", "v"] = "x"
+    weighting: str = "truncated-snr"
+    input_scale: float = Field(0.1, gt=0)
+    steps: int = Field(400_000, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    warmup_steps: int = Field(1_000, ge=0)
+    decay_steps: int = Field(100_000, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    holdout: float = Field(0.05, ge=0, lt=1)
+    seed: int = 0
+    checkpoint_steps: int = Field(1_000, ge=1)
+    log_steps: int = Field(50, ge=1)
+    augment: AugmentConfig = AugmentConfig()
+
+
+def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig:
+    """A configuration with some fields replaced; ``augment.flip`` reaches into the nested record.
+
+    Raises:
+        SettingsError: If a field does not exist or a value is not valid.
+    """
+    fields = config.model_dump()
+    for key, value in overrides.items():
+        owner = fields
+        *parents, leaf = key.split(".")
+        for parent in parents:
+            nested = owner.get(parent)
+            if not isinstance(nested, dict):
+                raise SettingsError(f"there is no setting {key!r}; see `python -m trainer fit --help`")
+            owner = nested
+        owner[leaf] = value
+    try:
+        return FitConfig.model_validate(fields)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        raise SettingsError(f"these settings are not valid: {problems}") from error

@@ -1,0 +1,1 @@
+"""From files to batches: reading, splitting by patient, drawing and augmenting examples."""

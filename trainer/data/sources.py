@@ -1,0 +1,38 @@
+"""What ``--data`` names: LIDC-layout HDF5 files, or the word ``phantom`` for rendered slices."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5
+from napari_ambiseg.readings.collection import SliceCollection, concatenate
+
+PHANTOM = "phantom"
+PHANTOM_SLICES = 600
+
+
+def load_data(names: Sequence[str], split: str, *, seed: int = 0) -> SliceCollection:
+    """All slices of a split of the named sources.
+
+    Args:
+        names: HDF5 files, or ``phantom`` (``phantom:N`` for N slices).
+        split: Group of the HDF5 files; ``phantom`` has as many splits as you name.
+        seed: Of the rendered slices.
+
+    Raises:
+        DataFileError: If nothing is named, or a source cannot be read.
+    """
+    if not names:
+        raise DataFileError("no data was given; name HDF5 files with --data, or `--data phantom` for rendered slices")
+    return concatenate([_load_one(name, split, seed) for name in names])
+
+
+def _load_one(name: str, split: str, seed: int) -> SliceCollection:
+    kind, _, count = name.partition(":")
+    if kind != PHANTOM:
+        return read_lidc_hdf5(Path(name), split)
+    if count and not count.isdecimal():
+        raise DataFileError(f"{name!r} should be `phantom` or `phantom:N` with a whole number N of slices")
+    from napari_ambiseg.phantom import render_collection
+
+    return render_collection(int(count or PHANTOM_SLICES), seed=seed)

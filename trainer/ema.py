@@ -1,0 +1,19 @@
+"""A moving average of the weights, which samples better than the last weights do."""
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+def make_ema(model: nn.Module, decay: float) -> AveragedModel | None:
+    """An average of ``model``'s weights with ``decay`` per step; None if the decay is 0."""
+    if decay == 0:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+
+@torch.no_grad()
+def warm_start(ema: AveragedModel, model: nn.Module) -> None:
+    """Forget the average and start from the current weights (the random first ones are not worth averaging)."""
+    for average, current in zip(ema.module.parameters(), model.parameters(), strict=True):
+        average.copy_(current)

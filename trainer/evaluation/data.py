@@ -1,0 +1,110 @@
+"""The slices of an evaluation: splits of data files, or slices that are rendered for the purpose."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5
+from napari_ambiseg.phantom import render_collection
+from napari_ambiseg.readings.collection import SliceCollection
+from napari_ambiseg.readings.slice import MultiReaderSlice
+from trainer.evaluation.protocol import DataDescription, evenly_spaced
+
+PHANTOM = "phantom"
+PHANTOM_SLICES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One slice to read.
+
+    Attributes:
+        id: "file/split/index in the split": the same slice has the same name in every evaluation.
+        slice: The slice with its experts' masks.
+    """
+
+    id: str
+    slice: MultiReaderSlice
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One split of one file.
+
+    Attributes:
+        description: What it is.
+        collection: Its slices.
+    """
+
+    description: DataDescription
+    collection: SliceCollection
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationData:
+    """The chosen slices of all sources; they may differ in size and number of experts from source to source.
+
+    Attributes:
+        sources: Where they come from.
+        chosen: The subset, as indices into all slices of the sources in their order.
+    """
+
+    sources: tuple[Source, ...]
+    chosen: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, position: int) -> Task:
+        """The slice at a position of the subset."""
+        index = self.chosen[position]
+        for source in self.sources:
+            if index < len(source.collection):
+                return Task(f"{source.description.name}/{source.description.split}/{index}", source.collection[index])
+            index -= len(source.collection)
+        raise IndexError(position)
+
+
+def read_data(names: Sequence[str], split: str, *, limit: int | None, seed: int) -> EvaluationData:
+    """Read the sources and choose the subset.
+
+    Args:
+        names: Paths of data files, or "phantom".
+        split: Group in the files, or pool of rendered slices.
+        limit: Number of slices in all; None takes all (of the phantom, which has no end, 100).
+        seed: Of the subset, and of the rendered slices.
+
+    Raises:
+        DataFileError: If a file cannot be read, two have the same name, or a source has no slices or no experts.
+    """
+    sources = tuple(_source(name, split, limit=limit, seed=seed) for name in names)
+    titles = [source.description.name for source in sources]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise DataFileError(f"two data files are called {twice[0]}; rename one, since slices are known by their file's name")
+    total = sum(len(source.collection) for source in sources)
+    return EvaluationData(sources, tuple(evenly_spaced(total, limit, seed=seed)))
+
+
+def _source(name: str, split: str, *, limit: int | None, seed: int) -> Source:
+    if name == PHANTOM:
+        collection = render_collection(limit or PHANTOM_SLICES, seed=seed, pool=split)
+    else:
+        collection = read_lidc_hdf5(Path(name), split)
+    if not len(collection) or not collection.readings.shape[1]:
+        raise DataFileError(
+            f"split {split!r} of {name} has {len(collection)} slices with {collection.readings.shape[1]} experts; "
+            "an evaluation needs at least one of each"
+        )
+    description = DataDescription(Path(name).name, split, len(collection), _digest(collection))
+    return Source(description, collection)
+
+
+def _digest(collection: SliceCollection) -> str:
+    digest = hashlib.sha256(str((collection.images.dtype.name, collection.readings.shape)).encode())
+    digest.update(np.ascontiguousarray(collection.images).data)
+    digest.update(np.packbits(collection.readings).data)
+    return digest.hexdigest()

@@ -1,0 +1,107 @@
+"""What exactly is evaluated: everything that a figure depends on, in one record that is written beside the figures.
+
+Two figures may be compared when their protocols differ only in the model. An evaluation that was interrupted goes on only
+under the same protocol.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_ambiseg.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class DataDescription:
+    """The slices that are read from one source.
+
+    Attributes:
+        name: The file's name, or "phantom".
+        split: Group in the file, or pool of rendered slices.
+        slices: Number of slices that the split has.
+        sha256: Of the images and masks of the split.
+    """
+
+    name: str
+    split: str
+    slices: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One evaluation.
+
+    Attributes:
+        model: What the model calls itself.
+        model_sha256: Of the model file.
+        data: Where the slices come from.
+        limit: Number of slices taken of all the sources together; None takes all.
+        readings: Numbers N of readings that are judged, ascending.
+        steps: Denoiser calls per reading.
+        sampler: Name of the sampler.
+        eta: Stochasticity of DDIM.
+        threshold: The relative area r of the post-processing ("pp").
+        seed: Of the readings, of the subset and of the intervals.
+        version: Of napari-ambiseg.
+        area: The part of a slice that is judged.
+    """
+
+    model: str
+    model_sha256: str
+    data: tuple[DataDescription, ...]
+    limit: int | None
+    readings: tuple[int, ...]
+    steps: int
+    sampler: str
+    eta: float
+    threshold: float
+    seed: int
+    version: str
+    area: str = "whole slice"
+
+    def __post_init__(self) -> None:
+        if not self.readings or min(self.readings) < 1:
+            raise SettingsError(f"the numbers of readings are {list(self.readings)}; give positive numbers, e.g. 4 16")
+        if list(self.readings) != sorted(set(self.readings)):
+            raise SettingsError(f"the numbers of readings are {list(self.readings)}; give each once, in ascending order")
+        if not 0.0 <= self.threshold <= 1.0:
+            raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
+        if self.limit is not None and self.limit < 1:
+            raise SettingsError(f"limit is {self.limit}; give at least 1, or leave it out to take every slice")
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON has it (lists for tuples)."""
+        return {**asdict(self), "data": [asdict(part) for part in self.data], "readings": list(self.readings)}
+
+
+def evenly_spaced(total: int, limit: int | None, *, seed: int) -> list[int]:
+    """A subset of ``limit`` of ``total`` slices, evenly spaced from a seeded start.
+
+    Data files keep the slices of a patient together, so that even spacing takes nearly as many from each as it has. The
+    start is drawn once, ``o`` uniform in 0 .. total - 1, and slice i of the subset is ``floor((i total + o) / limit)``:
+    indices that ascend, never repeat, and whose gaps differ by at most one. Integers throughout: no rounding.
+
+    Args:
+        total: Number of slices.
+        limit: Size of the subset; None, or more than there are, takes all.
+        seed: Of the start.
+
+    Returns:
+        Indices, ascending.
+    """
+    if limit is None or limit >= total:
+        return list(range(total))
+    start = int(np.random.default_rng(seed).integers(total))
+    return [(i * total + start) // limit for i in range(limit)]
+
+
+def reading_seeds(slice_id: str, count: int, *, seed: int) -> list[int]:
+    """Seeds of the readings of one slice, in 0 .. 2^31 - 1.
+
+    Seed i is a hash of (seed, slice, i) alone, so that 4 readings are the first 4 of 16, whatever else is evaluated.
+    """
+    keys = (f"{seed}|{slice_id}|{i}".encode() for i in range(count))
+    return [int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1 for key in keys]

@@ -1,0 +1,112 @@
+"""Lets a model read slices and judges what it drew, in this process or in several."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+import torch
+
+from napari_ambiseg import engine
+from napari_ambiseg.errors import AmbisegError, ComputeError
+from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.models.segmenter import SamplingOptions
+from trainer.evaluation.data import Task
+from trainer.evaluation.metrics import slice_metrics
+from trainer.evaluation.protocol import Protocol, reading_seeds
+from trainer.evaluation.rows import Row
+
+
+def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") -> Row:
+    """Draw the largest number of readings once, and judge every number of them.
+
+    Raises:
+        AmbisegError: If the slice cannot be read; the message names it.
+    """
+    source = engine.SliceInput(
+        pixels=task.slice.image[0], spacing_mm=task.slice.spacing_mm, grey=engine.GreyScale.NORMALISED
+    )
+    started = time.perf_counter()
+    try:
+        sampled = engine.sample(
+            model,
+            source,
+            seeds=reading_seeds(task.id, protocol.readings[-1], seed=protocol.seed),
+            options=SamplingOptions(steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta),
+            device=device,
+        )
+    except AmbisegError as error:
+        raise type(error)(f"slice {task.id}: {error}") from error
+    seconds = time.perf_counter() - started
+    figures = slice_metrics(
+        samples=sampled.readings,
+        experts=task.slice.readings,
+        counts=protocol.readings,
+        threshold=protocol.threshold,
+    )
+    return Row(id=task.id, patient=task.slice.subject, seconds=seconds, figures=figures)
+
+
+def read_slices(weights: str, tasks: Iterable[Task], protocol: Protocol, *, device: str, workers: int) -> Iterator[Row]:
+    """Read slices one after the other, or with several processes of one thread each.
+
+    Args:
+        weights: Path of a model file, or name of a bundled model.
+        tasks: The slices.
+        protocol: How to read them.
+        device: "auto", or a name of torch's.
+        workers: Number of processes; 1 reads in this one.
+
+    Yields:
+        Rows as they are done; with several workers in no particular order.
+
+    Raises:
+        AmbisegError: If a slice cannot be read, or a worker was killed.
+    """
+    if workers == 1:
+        model = engine.load_model(weights)
+        yield from (read_slice(model, task, protocol, device=device) for task in tasks)
+    else:
+        yield from _read_in_parallel(weights, iter(tasks), protocol, device=device, workers=workers)
+
+
+def _read_in_parallel(
+    weights: str, tasks: Iterator[Task], protocol: Protocol, *, device: str, workers: int
+) -> Iterator[Row]:
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),  # torch's threads do not survive a fork
+        initializer=_start_worker,
+        initargs=(weights, protocol, device),
+    )
+    try:
+        # A few tasks ahead keep the workers busy; all at once would hold every slice in memory as float32.
+        waiting = {pool.submit(_work, task) for task in islice(tasks, 2 * workers)}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            waiting |= {pool.submit(_work, task) for task in islice(tasks, len(done))}
+            yield from map(Future.result, done)
+    except BrokenProcessPool as error:
+        raise ComputeError("a worker process died, perhaps for want of memory; use fewer --workers") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[Model, Protocol, str] | None = None
+"""What a worker process keeps between slices; None in the main process."""
+
+
+def _start_worker(weights: str, protocol: Protocol, device: str) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    torch.set_num_threads(1)
+    _worker = (engine.load_model(weights), protocol, device)
+
+
+def _work(task: Task) -> Row:
+    assert _worker is not None
+    model, protocol, device = _worker
+    return read_slice(model, task, protocol, device=device)

@@ -1,0 +1,129 @@
+"""Figures of single slices on the disk: JSON lines that an interrupted evaluation goes on from.
+
+The first line is ``{"protocol": {...}}``; every other line is one slice. A line is written when its slice is done, in one
+write, so that a killed program leaves at most one incomplete line, the last; it is cut off when the file is opened again. NaN
+is written as null.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from napari_ambiseg.errors import DataFileError
+from trainer.evaluation.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One slice, judged.
+
+    Attributes:
+        id: Which slice.
+        patient: Whose.
+        seconds: Time that drawing the readings took.
+        figures: Name -> value; see ``trainer.evaluation.metrics``.
+    """
+
+    id: str
+    patient: str
+    seconds: float
+    figures: dict[str, float]
+
+    def as_line(self) -> str:
+        """The row as one line of JSON, with its line end."""
+        figures = {name: None if math.isnan(value) else value for name, value in self.figures.items()}
+        row = {"id": self.id, "patient": self.patient, "seconds": self.seconds, "figures": figures}
+        return json.dumps(row, allow_nan=False) + "\n"
+
+
+def parse_row(line: str) -> Row:
+    """Inverse of ``Row.as_line`` (ValueError, KeyError or TypeError if the line is none)."""
+    raw = json.loads(line)
+    figures = {name: math.nan if value is None else float(value) for name, value in raw["figures"].items()}
+    return Row(id=str(raw["id"]), patient=str(raw["patient"]), seconds=float(raw["seconds"]), figures=figures)
+
+
+class RowFile:
+    """A file of rows, open for appending. Use as a context manager.
+
+    Args:
+        path: The file; created if it does not exist.
+        protocol: What its rows must be figures of.
+
+    Raises:
+        DataFileError: If the file cannot be used: another protocol's, damaged, or not writable.
+    """
+
+    def __init__(self, path: Path, protocol: Protocol) -> None:
+        self.rows = _read(path, protocol)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _open_at_last_line(path)
+        except OSError as error:
+            raise DataFileError(f"cannot write rows to {path} ({error.strerror}); choose another place") from error
+        if self._file.tell() == 0:
+            self._write(json.dumps({"protocol": protocol.as_json()}) + "\n")
+
+    def append(self, row: Row) -> None:
+        """Write one row."""
+        self.rows[row.id] = row
+        self._write(row.as_line())
+
+    def _write(self, line: str) -> None:
+        self._file.write(line.encode())
+        self._file.flush()
+
+    def __enter__(self) -> "RowFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _read(path: Path, protocol: Protocol) -> dict[str, Row]:
+    """The rows that are there already, by id."""
+    if not path.exists():
+        return {}
+    try:
+        complete = path.read_bytes().decode().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFileError(f"cannot read the rows in {path} ({error}); give another file") from error
+    if complete and not complete[-1].endswith("\n"):
+        complete.pop()
+    if not complete:
+        return {}
+    _check_protocol(complete[0], path, protocol)
+    rows = [_parsed(line, number, path) for number, line in enumerate(complete[1:], start=2)]
+    return {row.id: row for row in rows}
+
+
+def _parsed(line: str, number: int, path: Path) -> Row:
+    try:
+        return parse_row(line)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataFileError(f"line {number} of {path} is not a row of figures; delete that line or the file") from error
+
+
+def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
+    try:
+        found: Any = json.loads(line)["protocol"]
+        different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataFileError(f"{path} does not begin with a protocol: it is no file of rows; give another one") from error
+    if different:
+        key = different[0]
+        raise DataFileError(
+            f"{path} holds rows of another evaluation: {key} is {found.get(key)!r} there and "
+            f"{protocol.as_json()[key]!r} here; give another file, or delete it"
+        )
+
+
+def _open_at_last_line(path: Path) -> IO[bytes]:
+    """Open for appending, after cutting off an incomplete last line."""
+    file = path.open("a+b")
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0, 2)
+    return file
