@@ -6,7 +6,7 @@ is only followed if it lies in the file itself, and its declared size must be on
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Generator[h5py.File]:
     """An HDF5 file, open for reading.
 
     Raises:
@@ -45,35 +45,56 @@ def opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def group_names(file: h5py.File) -> tuple[str, ...]:
-    """Names of the groups that lie in the file itself, in alphabetical order."""
+def names(group: h5py.Group) -> tuple[str, ...]:
+    """What a group (or the file) says it holds, in alphabetical order.
+
+    Raises:
+        DataFileError: If it cannot be listed.
+    """
     try:
-        return tuple(sorted(name for name in file if _is_inside(file, name) and isinstance(file[name], h5py.Group)))
+        return tuple(sorted(str(name) for name in group))
+    except _DAMAGE as error:
+        raise DataFileError(f"{group.file.filename} cannot be listed ({error}); fetch or write it again") from error
+
+
+def groups(file: h5py.File) -> dict[str, h5py.Group]:
+    """The groups that lie in the file itself, in alphabetical order.
+
+    Raises:
+        DataFileError: If they cannot be read.
+    """
+    found: dict[str, h5py.Group] = {}
+    try:
+        for name in names(file):
+            if _is_inside(file, name) and isinstance(group := file[name], h5py.Group):
+                found[name] = group
     except _DAMAGE as error:
         raise DataFileError(f"the groups of {file.filename} cannot be read ({error}); fetch it again") from error
+    return found
 
 
 def dataset(group: h5py.Group, key: str) -> h5py.Dataset | None:
     """A data set whose values lie in the file itself and whose declared size is believable; None if there is none.
 
     Raises:
-        DataFileError: If ``key`` points out of the file, is not a data set, is damaged, or declares an absurd size.
+        DataFileError: If ``key`` points out of the file, is not an array, is damaged, or declares an absurd size.
     """
+    if key not in names(group):
+        return None
     where = f"{group.name}/{key} of {group.file.filename}"
     try:
-        if key not in group.keys():  # noqa: SIM118 (`in group` would follow a link)
-            return None
         found = group[key] if _is_inside(group, key) else None
-        outside = found is None or (isinstance(found, h5py.Dataset) and (found.external or found.is_virtual))
+        if found is None or (isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)):
+            raise DataFileError(
+                f"{where} points to other places, which is never followed; copy the values into the file"
+            )
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise DataFileError(f"{where} is not an array; expected a data set with one entry per slice")
+        _check_size(found, where)
+    except DataFileError:
+        raise
     except _DAMAGE as error:
         raise DataFileError(f"{where} cannot be read ({error}); fetch or write the file again") from error
-    if outside:
-        raise DataFileError(
-            f"{where} points to other files or places, which is never followed; copy the values into it"
-        )
-    if not isinstance(found, h5py.Dataset) or found.shape is None:
-        raise DataFileError(f"{where} is not an array; expected a data set with one entry per slice")
-    _check_size(found, where)
     return found
 
 
@@ -122,7 +143,7 @@ def text(holder: h5py.Dataset, name: str) -> str | None:
 
 def _is_inside(group: h5py.Group, name: str) -> bool:
     """Whether ``name`` is a hard link; soft links are refused too, for they may lead through external ones."""
-    return group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD
+    return isinstance(group.get(name, getlink=True), h5py.HardLink)
 
 
 def _check_size(source: h5py.Dataset, where: str) -> None:
