@@ -1,7 +1,7 @@
 """Runs any segmenter on any slice: the only door to a model for the viewer, the command line and the evaluation.
 
-A user's slice has its own size, spacing and grey scale; a model has been trained on one grid and one grey scale. The rooms
-here bring the one to the other and the readings back:
+A user's slice has its own size, spacing and grey scale; a model has been trained on one grid and one grey scale. The
+rooms here bring the one to the other and the readings back:
 
 - ``grey``: grey values to network input;
 - ``placement``: the model's grid on the slice, and values back from it;

@@ -28,7 +28,7 @@ def load_model(name_or_path: str | Path) -> Model:
     if not path.is_file():
         names = ", ".join(bundled) or "none in this installation"
         raise CheckpointError(
-            f"there is no model {str(name_or_path)!r}; give the path of a {_SUFFIX} file or the name of a bundled model ({names})"
+            f"there is no model {str(name_or_path)!r}; give the path of a {_SUFFIX} file or a bundled name ({names})"
         )
     status = path.stat()
     return _load(path.resolve(), status.st_mtime_ns, status.st_size)

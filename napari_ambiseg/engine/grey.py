@@ -1,8 +1,8 @@
 """From a user's grey values to network input, whose 0 is aerated lung and whose 1 is soft tissue.
 
-CT in Hounsfield units (HU) needs no guess: the scale is absolute. Scanners mark the outside of their circle with padding
-such as -2000 or -3024; the network's input is clipped from below, so padding ends as black like air does. It is clipped
-before anything is resampled, or else it would darken its neighbours.
+CT in Hounsfield units (HU) needs no guess: the scale is absolute. Scanners mark the outside of their circle with
+padding such as -2000 or -3024; the network's input is clipped from below, so padding ends as black like air does. It is
+clipped before anything is resampled, or else it would darken its neighbours.
 """
 
 from enum import Enum
@@ -20,10 +20,10 @@ _LOOKS_LIKE_HU_RANGE = 500.0
 class GreyScale(Enum):
     """What the grey values of a slice mean.
 
-    ``HU`` are CT values. ``UNIT`` is a picture that spans the model's range: integers from 0 to 255 or floats from 0 to 1,
-    as LIDC slices are stored. ``NORMALISED`` is network input already. ``PERCENTILES`` is a guess for anything else: the
-    1st percentile counts as aerated lung, the 99th as soft tissue, which fits a lung window of unknown scale and may be
-    wrong. ``AUTO`` chooses one of these: see ``recognise``.
+    ``HU`` are CT values. ``UNIT`` is a picture that spans the model's range: integers from 0 to 255 or floats from 0 to
+    1, as LIDC slices are stored. ``NORMALISED`` is network input already. ``PERCENTILES`` is a guess for anything else:
+    the 1st percentile counts as aerated lung, the 99th as soft tissue, which fits a slice of lung on an unknown scale
+    and may well be wrong elsewhere. ``AUTO`` chooses one of these: see ``recognise``.
     """
 
     AUTO = "auto"
@@ -72,14 +72,14 @@ def _unit(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
     low, high = float(pixels.min()), float(pixels.max())
     if low < 0.0 or high > top:
         raise InputImageError(
-            f"the grey values run from {low:g} to {high:g}, but the grey scale 'unit' means {pixels.dtype} values from 0 "
-            f"to {top:g}; choose 'auto' or 'hu', or rescale the image"
+            f"the grey values run from {low:g} to {high:g}, but the grey scale 'unit' means {pixels.dtype} values from "
+            f"0 to {top:g}; choose 'auto' or 'hu', or rescale the image"
         )
     return pixels.astype(np.float32) / np.float32(top)
 
 
 def _between_percentiles(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-    """0 at the 1st percentile and 1 at the 99th; at the extremes where these two agree (a few bright pixels on black)."""
+    """0 at the 1st percentile and 1 at the 99th; at the extremes where these agree (a few bright pixels on black)."""
     values = pixels.astype(np.float64)
     low, high = np.percentile(values, (1, 99))
     if high <= low:

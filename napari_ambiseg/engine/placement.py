@@ -1,18 +1,19 @@
 """Where a model's grid lies on a slice, and how values travel between the two.
 
-Pixel centres have whole coordinates, so a slice of H rows covers [-1/2, H - 1/2]. Row k of the grid has its centre at row
-``origin + k step`` of the slice, where ``step = grid spacing / slice spacing`` is in slice pixels per grid pixel; columns
-alike. The field of view therefore covers [origin - step/2, origin + (n - 1/2) step].
+Pixel centres have whole coordinates, so a slice of H rows covers [-1/2, H - 1/2]. Row k of the grid has its centre at
+row ``origin + k step`` of the slice, where ``step = grid spacing / slice spacing`` is in slice pixels per grid pixel;
+columns alike. The field of view therefore covers [origin - step/2, origin + (n - 1/2) step].
 
-Both directions are separable, hence two matrix products with weights of the triangle ``max(0, 1 - |distance| / width)``:
+Both directions are separable, hence two matrix products with triangles ``max(0, 1 - |distance| / width)`` as weights:
 
 - slice to grid, width ``max(1, step)`` slice pixels, each row normalised to sum 1. For step <= 1 this is linear
-  interpolation; for step > 1 the triangle is as wide as the grid's pixels are far apart, which keeps finer detail from aliasing;
-- grid to slice, width 1 grid pixel: linear interpolation. It is applied to x_hat, whose sign is the mask, before the threshold:
-  an outline can fall between pixels.
+  interpolation; for step > 1 the triangle is as wide as the grid's pixels are far apart, so that finer detail does not
+  alias;
+- grid to slice, width 1 grid pixel: linear interpolation. It is applied to x_hat, whose sign is the mask, before the
+  threshold: an outline can fall between the grid's pixels.
 
-Where the spacings agree the grid is moved by at most half a pixel onto the slice's own pixels: both matrices then consist
-of zeros and ones, and a crop is a crop.
+Where the spacings agree the grid is moved by at most half a pixel onto the slice's own pixels: both matrices then
+consist of zeros and ones, and a crop is a crop.
 """
 
 import math
@@ -70,7 +71,7 @@ class Placement:
         return on_slice
 
     def readings(self, x_hat: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Masks (..., H, W) of estimates on the grid (..., h, w): positive where interpolated x_hat is, empty outside."""
+        """Masks (..., H, W) of estimates on the grid (..., h, w): where these, interpolated, are > 0; empty outside."""
         return self.to_slice(x_hat, fill=-1.0) > 0
 
 
@@ -92,8 +93,8 @@ def place(
         size_mm = [slice_shape[a] * spacing_mm[a] for a in (0, 1)]
         raise InputImageError(
             f"the slice is {size_mm[0]:.4g} x {size_mm[1]:.4g} mm ({slice_shape[0]} x {slice_shape[1]} pixels of "
-            f"{spacing_mm[0]:g} x {spacing_mm[1]:g} mm), smaller than the model's field of view of {grid.extent_mm[0]:g} x "
-            f"{grid.extent_mm[1]:g} mm; give a larger crop of the image, or correct its pixel spacing"
+            f"{spacing_mm[0]:g} x {spacing_mm[1]:g} mm), smaller than the model's field of view of "
+            f"{grid.extent_mm[0]:g} x {grid.extent_mm[1]:g} mm; give a larger crop, or correct the pixel spacing"
         )
     origins = tuple(_origin(centre[a], steps[a], grid.size[a], slice_shape[a]) for a in (0, 1))
     return Placement(
@@ -110,7 +111,7 @@ def _origin(centre: float, step: float, count: int, size: int) -> float:
     """The first grid pixel's centre for a field of view around ``centre``, shifted inside the slice."""
     origin = centre - (count - 1) / 2 * step
     if step == 1.0:
-        origin = float(math.ceil(origin - 0.5))  # halves go down: around pixel c, an even grid covers c - n/2 to c + n/2 - 1
+        origin = float(math.ceil(origin - 0.5))  # halves go down: an even grid around pixel c is [c - n/2 : c + n/2]
     first, last = (step - 1) / 2, size - 0.5 - (count - 0.5) * step
     return min(max(origin, first), max(first, last))
 

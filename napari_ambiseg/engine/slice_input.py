@@ -41,7 +41,9 @@ def check_slice(slice_input: SliceInput, grid: Grid) -> None:
     _check_values(pixels)
     spacing = slice_input.spacing_mm
     if len(spacing) != 2 or not all(math.isfinite(s) and s > 0 for s in spacing):
-        raise InputImageError(f"the pixel spacing is {spacing} mm; give two positive numbers, height and width of a pixel")
+        raise InputImageError(
+            f"the pixel spacing is {spacing} mm; give a pixel's height and width, two positive numbers"
+        )
     centre = slice_input.centre_px
     if centre is not None and (len(centre) != 2 or not all(map(math.isfinite, centre))):
         raise InputImageError(f"the centre of the field of view is {centre}; give a row and a column")
