@@ -40,7 +40,7 @@ format: $(VENV)/.ready-dev ## mends what can be mended without thinking
 	$(VENV)/bin/ruff format .
 
 docs: $(VENV)/.ready-docs ## the handbook as web pages in docs/_build/html
-	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean: ## takes away what was set up; results in out/ stay
 	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .hypothesis
