@@ -1,0 +1,144 @@
+"""Choose among the viewer's layers: one image, and the experts' masks. Both follow what is added, removed and renamed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QWidget
+
+from napari_ambiseg.viewer import experts
+from napari_ambiseg.viewer.origin import role_of
+
+
+class Connections:
+    """Callbacks on napari's events, to be dropped together when the widget is gone."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Any, Callable[..., Any]]] = []
+
+    def make(self, emitters: Sequence[Any], callback: Callable[..., Any]) -> None:
+        """Call ``callback`` on each of these events."""
+        for emitter in emitters:
+            emitter.connect(callback)
+            self._made.append((emitter, callback))
+
+    def drop(self) -> None:
+        """Undo all."""
+        while self._made:
+            emitter, callback = self._made.pop()
+            emitter.disconnect(callback)
+
+
+class ImageChooser(QComboBox):
+    """The image layer to be read.
+
+    Signals:
+        image_changed: Another image, or none, is chosen.
+    """
+
+    image_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layers: list[Image] = []
+        self._viewer = viewer
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.currentIndexChanged.connect(self.image_changed)
+        self.setToolTip("The image to be read; of a stack, the slice that is shown")
+        self.refresh()
+
+    @property
+    def image(self) -> Image | None:
+        """The chosen layer."""
+        index = self.currentIndex()
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def choose(self, layer: Image) -> None:
+        """Choose a layer."""
+        if layer in self._layers:
+            self.setCurrentIndex(self._layers.index(layer))
+
+    def refresh(self, newest: Layer | None = None) -> None:
+        """Follow the layer list; an image that has just been added is chosen."""
+        before = self.image
+        found = [layer for layer in self._viewer.layers if isinstance(layer, Image) and role_of(layer) is None]
+        wanted = newest if newest in found else before if before in found else (found[-1] if found else None)
+        blocked = self.blockSignals(True)
+        self._layers = found
+        self.clear()
+        self.addItems([layer.name for layer in found])
+        self.setCurrentIndex(found.index(wanted) if wanted in found else -1)
+        self.blockSignals(blocked)
+        if self.image is not before:
+            self.image_changed.emit()
+
+
+class ExpertsChooser(QToolButton):
+    """The Labels layers that hold the experts' masks.
+
+    Signals:
+        experts_changed: Others are chosen.
+    """
+
+    experts_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._image: Image | None = None
+        self._known: list[Labels] = []
+        self._chosen: list[Labels] = []
+        self.setMenu(QMenu(self))
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip("Labels layers with the experts' masks: one each, or one stack of them")
+        self.refresh(None)
+
+    @property
+    def layers(self) -> tuple[Labels, ...]:
+        """The chosen layers, in the order of the layer list."""
+        return tuple(layer for layer in self._known if layer in self._chosen)
+
+    def refresh(self, image: Image | None) -> None:
+        """Follow the layer list. Layers that were opened with the image are chosen when the image or they are new."""
+        found = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        ours = experts.detected(found, image) if image is not None else []
+        if image is not self._image:
+            self._chosen = ours
+        else:
+            kept = [layer for layer in self._chosen if layer in found]
+            self._chosen = kept + [layer for layer in ours if layer not in self._known]
+        self._image, self._known = image, found
+        self._fill()
+
+    def choose(self, layers: Sequence[Labels]) -> None:
+        """Choose these layers and no others."""
+        self._chosen = [layer for layer in self._known if layer in layers]
+        self._fill()
+
+    def _fill(self) -> None:
+        menu = self.menu()
+        menu.clear()
+        for layer in self._known:
+            action = QAction(layer.name, menu)
+            action.setCheckable(True)
+            action.setChecked(layer in self._chosen)
+            action.toggled.connect(lambda on, layer=layer: self._on_toggled(layer, on))
+            menu.addAction(action)
+        if not self._known:
+            menu.addAction("no Labels layers").setEnabled(False)
+        self._show_text()
+        self.experts_changed.emit()
+
+    def _on_toggled(self, layer: Labels, on: bool) -> None:
+        self._chosen = [*self._chosen, layer] if on else [other for other in self._chosen if other is not layer]
+        self._show_text()
+        self.experts_changed.emit()
+
+    def _show_text(self) -> None:
+        count = len(self.layers)
+        self.setText("none" if count == 0 else self.layers[0].name if count == 1 else f"{count} layers")

@@ -1,0 +1,127 @@
+"""Brings a viewer's layers to what ``looks`` say: the only place that adds, changes or hides layers of results.
+
+Layers are updated in place and never removed here: napari crashes if several go in one turn of the event loop.
+
+Outlines are Vectors: the segments of 16 readings are replaced within about a millisecond, so that a threshold can be
+dragged. For that the array keeps its length and is written to; what is left over has length zero and is not seen. Setting
+``data`` anew would draw the layer's thumbnail each time, which alone takes 40 ms.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Layer, Vectors
+from numpy.typing import NDArray
+
+from napari_ambiseg.viewer.looks import Look
+from napari_ambiseg.viewer.origin import Role, role_of, with_origin
+
+_IMAGES = (Role.PROBABILITY, Role.TRAJECTORY)
+_TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
+_ROOM = 2048  # segments that fit without a new array, about 16 readings of a lesion of 20 mm
+
+
+class Canvas:
+    """The result layers of one viewer."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+
+    def find(self, role: Role) -> Layer | None:
+        """The layer that shows ``role``."""
+        return next((layer for layer in self._viewer.layers if role_of(layer) is role), None)
+
+    def show(self, looks: Iterable[Look], *, add_missing: bool = True) -> None:
+        """Bring the viewer's layers to ``looks``.
+
+        Args:
+            looks: What to show, lowest first.
+            add_missing: Whether to add layers that are not there; otherwise the user has removed them for a reason.
+        """
+        for look in looks:
+            layer = self.find(look.role)
+            if layer is not None and layer.ndim == look.ndim:
+                _update(layer, look)
+            elif add_missing:
+                if layer is not None:
+                    _retire(layer)
+                self._add(look)
+
+    def set_visible(self, roles: Sequence[Role], visible: bool) -> None:
+        """Show or hide layers."""
+        for role in roles:
+            if (layer := self.find(role)) is not None:
+                layer.visible = visible
+
+    def _add(self, look: Look) -> None:
+        selected = set(self._viewer.layers.selection)
+        self._viewer.add_layer(_image(look) if look.role in _IMAGES else _vectors(look))
+        self._viewer.layers.selection = selected  # which layer is chosen is the user's affair
+
+
+def _image(look: Look) -> Image:
+    layer = Image(look.data, **look.options, **_identity(look))
+    layer.colorbar.visible = look.role is Role.PROBABILITY
+    return layer
+
+
+def _vectors(look: Look) -> Vectors:
+    data = look.data if look.colours is not None else _with_room(look.data, max(_ROOM, 2 * len(look.data)))
+    layer = Vectors(data, **look.options, **_identity(look), ndim=look.ndim)
+    if look.colours is not None and len(data):
+        layer.edge_color = look.colours
+    return layer
+
+
+def _identity(look: Look) -> dict[str, Any]:
+    visible = True if look.visible is None else look.visible
+    return {"name": look.role.value, "metadata": with_origin(look.role), "visible": visible}
+
+
+def _retire(layer: Layer) -> None:
+    """A layer of another number of axes cannot be changed in place: hide it and let go of it."""
+    layer.visible = False
+    layer.metadata = {}
+    layer.name = f"{layer.name} (earlier)"
+
+
+def _update(layer: Layer, look: Look) -> None:
+    _update_transform(layer, look)
+    if isinstance(layer, Vectors):
+        _update_vectors(layer, look)
+    else:
+        layer.data = look.data
+    if look.visible is not None and layer.visible != look.visible:
+        layer.visible = look.visible
+
+
+def _update_transform(layer: Layer, look: Look) -> None:
+    """Move the layer, if it is not there already (each change makes napari slice and draw it anew)."""
+    for key in _TRANSFORM:
+        wanted, found = look.options[key], getattr(layer, key)
+        same = tuple(found) == tuple(wanted) if key == "units" else np.allclose(found, wanted)
+        if not same:
+            setattr(layer, key, wanted)
+
+
+def _update_vectors(layer: Vectors, look: Look) -> None:
+    if look.colours is None and len(look.data) <= len(layer.data):
+        layer.data[:] = _with_room(look.data, len(layer.data))
+        layer.refresh(extent=False, thumbnail=False)
+    else:
+        layer.data = look.data if look.colours is not None else _with_room(look.data, 2 * len(look.data))
+    if layer.edge_width != look.options["edge_width"]:
+        layer.edge_width = look.options["edge_width"]
+    if look.colours is not None and len(look.data):
+        layer.edge_color = look.colours
+
+
+def _with_room(vectors: NDArray[np.float32], room: int) -> NDArray[np.float32]:
+    """The vectors, and behind them segments of length zero where the first one starts."""
+    filled = np.zeros((room, *vectors.shape[1:]), dtype=np.float32)
+    if len(vectors):
+        filled[:, 0] = vectors[0, 0]
+    filled[: len(vectors)] = vectors
+    return filled

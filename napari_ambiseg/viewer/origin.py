@@ -1,0 +1,75 @@
+"""Where a layer comes from: a record in its metadata, so that a slice's layers find each other again.
+
+The readers of this package put an ``Origin`` on the image and on each expert's layer, with the same key; layers that show
+results carry a ``Role``. Layers without either are the user's own.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from uuid import uuid4
+
+from napari.layers import Layer
+
+from napari_ambiseg.engine.grey import GreyScale
+
+_KEY = "napari-ambiseg"
+
+
+class Role(Enum):
+    """What a layer made from results shows."""
+
+    PROBABILITY = "Probability"
+    TRAJECTORY = "Reverse diffusion"
+    EXPERTS = "Experts' outlines"
+    READINGS = "Model's readings"
+    SELECTED = "Selected reading"
+    FIELD_OF_VIEW = "Field of view"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The slice that a layer was opened from.
+
+    Attributes:
+        key: The same for the image and its experts' layers, and for nothing else.
+        path: The file; None for the bundled slices.
+        split: Its split.
+        index: Number of the slice.
+        count: How many slices there are.
+        name: What to call the slice.
+        grey: What the image's values mean.
+        rendered: Whether the pixels are computer-made.
+    """
+
+    path: Path | None
+    split: str
+    index: int
+    count: int
+    name: str
+    grey: GreyScale = GreyScale.NORMALISED
+    rendered: bool = False
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+
+def with_origin(origin: Origin | Role) -> dict[str, Origin | Role]:
+    """Metadata of a layer."""
+    return {_KEY: origin}
+
+
+def origin_of(layer: Layer | None) -> Origin | None:
+    """The slice that a layer was opened from; None for the user's own layers."""
+    found = layer.metadata.get(_KEY) if layer is not None else None
+    return found if isinstance(found, Origin) else None
+
+
+def role_of(layer: Layer) -> Role | None:
+    """What a layer made from results shows; None for all others."""
+    found = layer.metadata.get(_KEY)
+    return found if isinstance(found, Role) else None
+
+
+def belongs_to(layer: Layer, image: Layer) -> bool:
+    """Whether two layers were opened from the same slice."""
+    ours, theirs = origin_of(layer), origin_of(image)
+    return ours is not None and theirs is not None and ours.key == theirs.key

@@ -1,0 +1,156 @@
+"""One slice of an image layer: its pixels, and where they lie in napari's world.
+
+napari maps data coordinates x of a layer to the world by ``world = A (R H S x + t)`` with scale S, shear H, rotation R,
+translation t and the affine A. A result on this slice keeps all of them. Points (outlines) keep the layer's own
+coordinates with the slice's index in front. Images are arrays of their own, whose first pixel lies at the layer's
+coordinate o and whose pixels are ``step`` of the layer's: the same map with ``S' = S diag(step)`` and
+``t' = R H S o + t``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.transforms import Affine
+from numpy.typing import NDArray
+
+from napari_ambiseg.errors import InputImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where a slice lies.
+
+    Attributes:
+        index: Position along every axis but the last two; empty for a 2D image.
+        scale, translate, rotate, shear, affine, units, axis_labels: As the image layer has them.
+        spacing_mm: Height and width of a pixel in millimetres.
+        in_mm: Whether the layer says so; otherwise its scale is taken as millimetres.
+    """
+
+    index: tuple[int, ...]
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    rotate: NDArray[np.float64]
+    shear: NDArray[np.float64]
+    affine: NDArray[np.float64]
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+    spacing_mm: tuple[float, float]
+    in_mm: bool
+
+    @property
+    def ndim(self) -> int:
+        """Axes of the image layer."""
+        return len(self.scale)
+
+    def transform(
+        self, *, origin_px: tuple[float, float] | None = None, step_px: tuple[float, float] = (1.0, 1.0)
+    ) -> dict[str, Any]:
+        """Keyword arguments that place a layer; see the module.
+
+        Args:
+            origin_px: Row and column of the first pixel of an image of its own. None: points in the layer's coordinates.
+            step_px: Slice pixels per pixel of that image.
+        """
+        scale, translate = np.array(self.scale), np.array(self.translate)
+        if origin_px is not None:
+            own = Affine(scale=scale, translate=translate, rotate=self.rotate, shear=self.shear)
+            translate = np.asarray(own([*self.index, *origin_px]), dtype=np.float64)
+            scale = scale * [*(1.0 for _ in self.index), *step_px]
+        return {
+            "scale": tuple(scale.tolist()),
+            "translate": tuple(translate.tolist()),
+            "rotate": self.rotate,
+            "shear": self.shear,
+            "affine": self.affine,
+            "units": self.units,
+            "axis_labels": self.axis_labels,
+        }
+
+    def lift(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Vectors (N, 2, 2), start and direction as rows and columns, in the layer's coordinates (N, 2, ndim)."""
+        lifted = np.zeros((len(vectors), 2, self.ndim), dtype=np.float32)
+        lifted[:, 0, : len(self.index)] = self.index
+        lifted[:, :, len(self.index) :] = vectors
+        return lifted
+
+    def stack(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        """An image (H, W) with an axis of length 1 for each of ``index``."""
+        return image.reshape((1,) * len(self.index) + image.shape)
+
+
+def slice_of(
+    layer: Image, *, point: Sequence[float], displayed: Sequence[int] | None = None
+) -> tuple[NDArray[np.generic], Plane]:
+    """The slice of an image layer that a viewer shows.
+
+    Args:
+        layer: The image.
+        point: The viewer's ``dims.point``, in the world.
+        displayed: The viewer's ``dims.displayed``, if there is one.
+
+    Returns:
+        Pixels (H, W) and where they lie. The index is that of the nearest slice the image has.
+
+    Raises:
+        InputImageError: If the layer has no such slice.
+    """
+    check_layer(layer)
+    data = layer.data[0] if layer.multiscale else layer.data
+    if displayed is not None and sorted(displayed)[-2:] != [len(point) - 2, len(point) - 1]:
+        raise InputImageError(
+            f"the viewer shows the axes {tuple(displayed)}, and only the last two can be read; "
+            "undo the change of axes (the cube buttons below the layer list)"
+        )
+    index = slice_index(layer, point)
+    return np.asarray(data[index]), _plane(layer, index)
+
+
+def check_layer(layer: Image) -> None:
+    """Refuse image layers that have no slice of grey values.
+
+    Raises:
+        InputImageError: If it is RGB or has no pixels.
+    """
+    if layer.rgb:
+        raise InputImageError(
+            f"the image {layer.name!r} is RGB; convert it to one grey channel (right click on the layer: Split RGB)"
+        )
+    shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
+    if 0 in shape:
+        raise InputImageError(f"the image {layer.name!r} has shape {tuple(shape)}, so it has no pixels; choose another image")
+
+
+def slice_index(layer: Image, point: Sequence[float]) -> tuple[int, ...]:
+    """Index of the slice nearest to a point of the world, for all axes but the last two."""
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    position = layer.world_to_data(np.asarray(point, dtype=np.float64)[-layer.ndim :])
+    leading = zip(np.asarray(position)[:-2], shape[:-2], strict=True)
+    return tuple(int(np.clip(round(float(p)), 0, count - 1)) for p, count in leading)
+
+
+def _plane(layer: Image, index: tuple[int, ...]) -> Plane:
+    to_mm = [_millimetres(unit) for unit in layer.units[-2:]]
+    height, width = (float(s) * (mm or 1.0) for s, mm in zip(layer.scale[-2:], to_mm, strict=True))
+    return Plane(
+        index=index,
+        scale=tuple(float(s) for s in layer.scale),
+        translate=tuple(float(t) for t in layer.translate),
+        rotate=np.array(layer.rotate),
+        shear=np.array(layer.shear),
+        affine=np.array(layer.affine.affine_matrix),
+        units=tuple(layer.units),
+        axis_labels=tuple(layer.axis_labels),
+        spacing_mm=(abs(height), abs(width)),
+        in_mm=all(to_mm),
+    )
+
+
+def _millimetres(unit: Any) -> float | None:
+    """Millimetres in a unit of length; None for pixels."""
+    if not unit.is_compatible_with("mm"):
+        return None
+    return float((1 * unit).to("mm").magnitude)

@@ -1,0 +1,134 @@
+"""From what was asked to what is shown: request, result, and the view of a result at a threshold.
+
+A request is complete: whatever the user does while it runs, its result lands on the image it was asked for. A result holds
+the readings as they were sampled; everything that depends on the threshold is derived anew in a view, without the model.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ambiseg.engine import Frame, Placement, Sampled, SliceInput
+from napari_ambiseg.readings.agreement import Comparison, compare
+from napari_ambiseg.readings.consensus import probability
+from napari_ambiseg.readings.measure import areas_mm2
+from napari_ambiseg.readings.relative_area import relative_area
+from napari_ambiseg.viewer.experts import Experts
+from napari_ambiseg.viewer.plane import Plane
+from napari_ambiseg.viewer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a run needs.
+
+    Attributes:
+        image_name: Name of the image layer.
+        plane: Where the slice lies in napari's world.
+        slice_input: The slice itself.
+        experts: What the experts drew on it.
+        settings: Model, number of readings, ...
+    """
+
+    image_name: str
+    plane: Plane
+    slice_input: SliceInput
+    experts: Experts
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run: what was asked and what was drawn."""
+
+    request: Request
+    sampled: Sampled
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A result at one threshold.
+
+    Attributes:
+        threshold: Relative-area threshold.
+        readings: (S, H, W), bool, after the threshold.
+        areas_mm2: (S,); 0 for empty readings.
+        expert_areas_mm2: (R,).
+        probability: Fraction of the readings that mark each pixel of ``window`` (h, w).
+        window: Rows and columns of the slice inside the model's field of view.
+        comparison: Agreement with the experts; None if there are none.
+    """
+
+    threshold: float
+    readings: NDArray[np.bool_]
+    areas_mm2: NDArray[np.float64]
+    expert_areas_mm2: NDArray[np.float64]
+    probability: NDArray[np.float32]
+    window: tuple[slice, slice]
+    comparison: Comparison | None
+
+    @property
+    def empty(self) -> int:
+        """Number of empty readings."""
+        return int((self.areas_mm2 == 0).sum())
+
+
+def derive(result: Result, threshold: float) -> View:
+    """The view of a result at a threshold."""
+    experts, spacing = result.request.experts.masks, result.request.plane.spacing_mm
+    readings = relative_area(result.sampled.readings, threshold)
+    window = window_of(result.sampled.placement)
+    return View(
+        threshold=threshold,
+        readings=readings,
+        areas_mm2=areas_mm2(readings, spacing),
+        expert_areas_mm2=areas_mm2(experts, spacing) if len(experts) else np.zeros(0),
+        probability=probability(readings[:, *window]),
+        window=window,
+        comparison=compare(samples=readings, experts=experts) if len(experts) else None,
+    )
+
+
+def window_of(placement: Placement) -> tuple[slice, slice]:
+    """The slice's pixels whose centres lie in the field of view; readings are empty outside."""
+    (top, bottom), (left, right) = placement.bounds_px
+    rows, columns = (slice(max(0, math.ceil(a)), math.floor(b) + 1) for a, b in ((top, bottom), (left, right)))
+    return rows, columns
+
+
+def frame_of(sampled: Sampled, kept: int) -> Frame:
+    """A kept step of a finished run, numbered from 0, as it was seen while it ran."""
+    return Frame(
+        step=int(sampled.steps[kept]),
+        total=sampled.options.steps,
+        log_snr=float(sampled.log_snr[kept]),
+        x_t=sampled.x_t[kept],
+        x_hat=sampled.x_hat[kept],
+    )
+
+
+def summary(view: View) -> str:
+    """Two lines on all readings: agreement with the experts, and areas."""
+    count = len(view.areas_mm2)
+    empty = f"{view.empty} of {count} readings empty"
+    areas = f"Area: model {_spread(view.areas_mm2)}"
+    if view.comparison is None:
+        return f"{empty}; no experts to compare with\n{areas}"
+    c = view.comparison
+    agreement = f"GED {c.ged:.3f} (unbiased {_number(c.ged_unbiased)}) · mean Dice {c.mean_dice:.3f}"
+    return f"{agreement}\n{empty}\n{areas} · experts {_spread(view.expert_areas_mm2)}"
+
+
+def _spread(areas: NDArray[np.float64]) -> str:
+    """Smallest to largest area of those that are not empty."""
+    drawn = areas[areas > 0]
+    if len(drawn) == 0:
+        return "none"
+    low, high = float(drawn.min()), float(drawn.max())
+    return f"{low:.0f} mm²" if round(low) == round(high) else f"{low:.0f}–{high:.0f} mm²"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "–"

@@ -1,0 +1,72 @@
+"""What the user sets: one frozen record, checked when it is made, remembered between sessions as JSON.
+
+The file is the user's own: if it is missing, damaged or from another version, the defaults are used and nothing is said.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from platformdirs import user_config_path
+from pydantic import TypeAdapter, ValidationError
+
+from napari_ambiseg.engine import DEFAULT_MODEL, SamplingOptions, reading_seeds
+from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.files import write_atomically
+
+MOST_READINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One set of choices.
+
+    Attributes:
+        model: Name of a bundled model, or path of a model file.
+        readings: How many to draw, 1 to 100.
+        options: Steps and sampler.
+        seed: The same seed gives the same readings.
+        threshold: Readings smaller than this fraction of the largest one are taken as empty, 0 to 1.
+    """
+
+    model: str = DEFAULT_MODEL
+    readings: int = 16
+    options: SamplingOptions = field(default_factory=SamplingOptions)
+    seed: int = 0
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise SettingsError("no model is chosen; choose a bundled model or open a model file")
+        if not 1 <= self.readings <= MOST_READINGS:
+            raise SettingsError(f"{self.readings} readings were asked for; give a number from 1 to {MOST_READINGS}")
+        if self.seed < 0:
+            raise SettingsError(f"the seed is {self.seed}; give 0 or a positive whole number")
+        if not 0.0 <= self.threshold <= 1.0:
+            raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One seed per reading; four readings are the first four of sixteen."""
+        return reading_seeds(self.seed, self.readings)
+
+
+def settings_path() -> Path:
+    """Where the user's settings are kept."""
+    return user_config_path("napari-ambiseg") / "viewer.json"
+
+
+def remembered_settings(path: Path) -> Settings:
+    """The settings in ``path``, or the defaults."""
+    try:
+        return TypeAdapter(Settings).validate_json(path.read_bytes())
+    except (OSError, ValidationError):  # SettingsErrors are ValueErrors, so pydantic wraps them
+        return Settings()
+
+
+def remember_settings(settings: Settings, path: Path) -> None:
+    """Keep ``settings`` for the next session; a folder that cannot be written must not disturb the user."""
+    try:
+        write_atomically(path, json.dumps(asdict(settings), indent=1).encode())
+    except OSError:
+        return

@@ -1,0 +1,94 @@
+"""What napari's File menu opens: LIDC slices in HDF5, and the slices that are bundled.
+
+Both become an image in millimetres and one Labels layer for each expert, tied together by an ``Origin``; the dock then
+finds the experts by itself and can go to another slice of the same file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io import lidc_hdf5, safe_hdf5
+from napari_ambiseg.io.lidc_split import open_split
+from napari_ambiseg.readings.collection import SliceCollection
+from napari_ambiseg.readings.slice import MultiReaderSlice
+from napari_ambiseg.viewer.looks import expert_colour
+from napari_ambiseg.viewer.origin import Origin, with_origin
+
+LayerData = tuple[Any, dict[str, Any], str]
+_BUNDLED = "bundled"
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
+    """A reader for one HDF5 file; None for anything else, so that napari asks other readers."""
+    if not isinstance(path, str) or Path(path).suffix.lower() not in (".h5", ".hdf5"):
+        return None
+    return read_file
+
+
+def read_file(path: str | Sequence[str]) -> list[LayerData]:
+    """The first slice of the first split of a file.
+
+    Raises:
+        DataFileError: If it is missing, damaged, or of another layout.
+    """
+    file = Path(path if isinstance(path, str) else path[0])
+    splits = lidc_hdf5.split_names(file)
+    if not splits:
+        raise DataFileError(f"{file} has no splits; expected groups such as train and val with images and labels")
+    shown = lidc_hdf5.read_lidc_slice(file, splits[0], 0)
+    with safe_hdf5.opened(file) as opened:
+        count = open_split(opened, splits[0]).count
+    return layer_data(shown, _origin(shown, path=file, split=splits[0], index=0, count=count))
+
+
+def bundled_sample() -> list[LayerData]:
+    """The first of the slices that are bundled: rendered pixels, real outlines."""
+    shown, count = _bundled()[0], len(_bundled())
+    return layer_data(shown, _origin(shown, path=None, split=_BUNDLED, index=0, count=count))
+
+
+def other_slice(origin: Origin, index: int) -> tuple[MultiReaderSlice, Origin]:
+    """Another slice from where ``origin`` came, and its origin, of the same key.
+
+    Raises:
+        DataFileError: If there is none, or the file is gone.
+    """
+    if origin.path is None:
+        shown = _bundled()[index]
+    else:
+        shown = lidc_hdf5.read_lidc_slice(origin.path, origin.split, index)
+    return shown, replace(origin, index=index, name=shown.name, rendered=shown.rendered)
+
+
+def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:
+    """A slice as napari's layer data: the image, then the experts."""
+    common = {"scale": shown.spacing_mm, "units": ("mm", "mm"), "metadata": with_origin(origin)}
+    image = {**common, "name": shown.name or "slice", "contrast_limits": contrast_limits(shown), "colormap": "gray"}
+    layers: list[LayerData] = [(shown.image[0], image, "image")]
+    for reader, mask in enumerate(shown.readings):
+        colours = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: expert_colour(reader)})
+        options = {**common, "name": f"Expert {reader + 1}", "colormap": colours, "opacity": 0.9}
+        layers.append((mask.astype("uint8"), options, "labels"))
+    return layers
+
+
+def contrast_limits(shown: MultiReaderSlice) -> tuple[float, float]:
+    """Grey values from black to white: from lung to a little above soft tissue, unless the slice is darker."""
+    return -0.2, max(0.4, min(1.4, float(shown.image.max())))
+
+
+def _origin(shown: MultiReaderSlice, *, path: Path | None, split: str, index: int, count: int) -> Origin:
+    return Origin(path=path, split=split, index=index, count=count, name=shown.name, rendered=shown.rendered)
+
+
+@lru_cache(maxsize=1)
+def _bundled() -> SliceCollection:
+    from napari_ambiseg.phantom import bundled_slices  # rendering takes a while; napari asks for samples only by name
+
+    return bundled_slices()

@@ -1,0 +1,169 @@
+"""Every reading against every expert, as a table that can be sorted; a click selects the reading."""
+
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from napari_ambiseg.viewer.looks import expert_colour
+from napari_ambiseg.viewer.result import View
+
+_AREA, _FIRST_EXPERT = 0, 1
+_Index = QModelIndex | QPersistentModelIndex
+_Role = Qt.ItemDataRole
+
+
+class Metric(Enum):
+    """Which agreement is shown."""
+
+    DICE = "Dice"
+    IOU = "IoU"
+
+
+class ReadingsModel(QAbstractTableModel):
+    """One row a reading; columns: its area, its agreement with each expert, the mean over experts."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._areas = np.zeros(0)
+        self._scores = np.zeros((0, 0))
+        self._names: tuple[str, ...] = ()
+        self._order = np.arange(0)
+        self._sorting: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
+        self._metric = Metric.DICE
+
+    def show(self, view: View | None, names: tuple[str, ...], metric: Metric) -> None:
+        """Show a view of a result; None empties the table."""
+        self.beginResetModel()
+        self._metric = metric
+        self._areas = np.zeros(0) if view is None else view.areas_mm2
+        self._names = names if view is not None and view.comparison is not None else ()
+        self._scores = np.zeros((len(self._areas), 0))
+        if view is not None and view.comparison is not None:
+            scores = view.comparison.dice if metric is Metric.DICE else view.comparison.iou
+            self._scores = np.column_stack([scores, scores.mean(axis=1)])
+        self._reorder()
+        self.endResetModel()
+
+    def reading(self, row: int) -> int:
+        """Number of the reading in a row, from 0."""
+        return int(self._order[row])
+
+    def row(self, reading: int) -> int:
+        """Row of a reading."""
+        return int(np.flatnonzero(self._order == reading)[0])
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; -1 is the order in which the readings were drawn."""
+        self.layoutAboutToBeChanged.emit()
+        self._sorting = (column, order)
+        self._reorder()
+        self.layoutChanged.emit()
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's)
+        """Number of readings."""
+        return 0 if parent.isValid() else len(self._areas)
+
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's)
+        """Area, experts, mean."""
+        return 0 if parent.isValid() else _FIRST_EXPERT + self._scores.shape[1]
+
+    def data(self, index: _Index, role: int = _Role.DisplayRole) -> Any:
+        """Text, alignment and colour of a cell."""
+        reading, column = self.reading(index.row()), index.column()
+        if role == _Role.TextAlignmentRole:
+            return int(Qt.AlignmentFlag.AlignCenter)
+        if column == _AREA:
+            return self._area_data(float(self._areas[reading]), role)
+        score = float(self._scores[reading, column - _FIRST_EXPERT])
+        if role == _Role.DisplayRole:
+            return f"{score:.2f}"
+        if role == _Role.BackgroundRole:
+            return QColor(86, 180, 233, round(110 * score))
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = _Role.DisplayRole) -> Any:  # noqa: N802
+        """Readings are numbered from 1; experts carry their colour."""
+        if orientation == Qt.Orientation.Vertical:
+            return str(self.reading(section) + 1) if role == _Role.DisplayRole else None
+        reader = section - _FIRST_EXPERT
+        is_expert = 0 <= reader < len(self._names)
+        if role == _Role.DecorationRole and is_expert:
+            return QColor(expert_colour(reader))
+        if role == _Role.ToolTipRole:
+            return self._explanation(section)
+        if role == _Role.DisplayRole:
+            return f"E{reader + 1}" if is_expert else "mm²" if section == _AREA else "mean"
+        return None
+
+    def _area_data(self, area: float, role: int) -> Any:
+        if role == _Role.DisplayRole:
+            return f"{area:.0f}" if area > 0 else "empty"
+        if role == _Role.ForegroundRole and area == 0:
+            return QColor(150, 150, 150)
+        return None
+
+    def _explanation(self, section: int) -> str:
+        reader = section - _FIRST_EXPERT
+        if section == _AREA:
+            return "Area of the reading in square millimetres"
+        if reader < len(self._names):
+            return f"{self._metric.value} with {self._names[reader]}"
+        return f"Mean {self._metric.value} over the experts"
+
+    def _reorder(self) -> None:
+        column, order = self._sorting
+        drawn = np.arange(len(self._areas))
+        if not 0 <= column < _FIRST_EXPERT + self._scores.shape[1]:
+            self._order = drawn
+            return
+        keys = self._areas if column == _AREA else self._scores[:, column - _FIRST_EXPERT]
+        descending = order == Qt.SortOrder.DescendingOrder
+        self._order = np.argsort(-keys if descending else keys, kind="stable")
+
+
+class ReadingsTable(QTableView):
+    """The table.
+
+    Signals:
+        selected: Number of the reading that the user has clicked on, or reached with the arrow keys.
+    """
+
+    selected = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = ReadingsModel(self)
+        self.setModel(self._model)
+        self.setSortingEnabled(True)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setMinimumSectionSize(30)
+        self.verticalHeader().setDefaultSectionSize(20)
+        self.verticalHeader().setMinimumSectionSize(18)
+        self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.selectionModel().currentRowChanged.connect(self._on_row)
+
+    def show_view(self, view: View | None, names: tuple[str, ...], metric: Metric, *, selected: int) -> None:
+        """Show a view of a result, with one reading selected."""
+        blocked = self.selectionModel().blockSignals(True)
+        self._model.show(view, names, metric)
+        self.selectionModel().blockSignals(blocked)
+        if view is not None:
+            self.select(selected)
+
+    def select(self, reading: int) -> None:
+        """Mark a reading's row without telling anybody."""
+        blocked = self.blockSignals(True)
+        self.selectRow(self._model.row(reading))
+        self.blockSignals(blocked)
+
+    def _on_row(self, current: QModelIndex) -> None:
+        if current.isValid():
+            self.selected.emit(self._model.reading(current.row()))
