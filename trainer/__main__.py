@@ -10,6 +10,7 @@ import yaml
 
 from napari_ambiseg.errors import AmbisegError, SettingsError
 from trainer.argv import spread
+from trainer.evaluate import evaluate_command
 
 SEVERAL_VALUES = {"--data", "--readings", "--set"}
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("evaluate")(evaluate_command)
 
 
 @app.command("fit")

@@ -1,13 +1,13 @@
 """How far a mean over slices may be trusted: percentile intervals from resampling patients.
 
-The slices of one patient are alike, so they are not so many independent observations. Patients are. A resample draws P
-patients with replacement from the P that were seen, and brings all slices of each. With s_p the sum of a metric over the
-slices of patient p, n_p their number and w_p how often p was drawn, (w_1, ..., w_P) ~ Multinomial(P; 1/P, ..., 1/P),
+The slices of one patient are alike, so they are not so many independent observations. Patients are. A resample draws
+P patients with replacement from the P that were seen, and brings all slices of each. With s_p the sum of a metric over
+the slices of patient p, n_p their number and w_p how often p was drawn, w ~ Multinomial(P; 1/P, ..., 1/P),
 
     mean* = sum_p w_p s_p / sum_p w_p n_p .
 
-So all resamples of all metrics are two matrix products, W s and W n. The interval holds the middle 95 % of the means (Efron,
-1979). All metrics share the resamples.
+So all resamples of all metrics are two matrix products, W s and W n. The interval holds the middle 95 % of the means
+(Efron, 1979). All metrics share the resamples.
 """
 
 import math

@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5
-from napari_ambiseg.phantom import render_collection
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
-from trainer.evaluation.protocol import DataDescription, evenly_spaced
-
-PHANTOM = "phantom"
-PHANTOM_SLICES = 100
+from trainer.data.sources import load_data
+from trainer.evaluation.protocol import DataDescription, evenly_spaced, slice_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,10 @@ class Source:
     description: DataDescription
     collection: SliceCollection
 
+    def slice_id(self, index: int) -> str:
+        """The name of a slice; see ``Task``."""
+        return f"{self.description.name}/{self.description.split}/{index}"
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationData:
@@ -61,10 +61,20 @@ class EvaluationData:
 
     def __getitem__(self, position: int) -> Task:
         """The slice at a position of the subset."""
+        source, index = self._locate(position)
+        return Task(source.slice_id(index), source.collection[index])
+
+    @property
+    def ids(self) -> list[str]:
+        """The names of the slices of the subset."""
+        located = map(self._locate, range(len(self)))
+        return [source.slice_id(index) for source, index in located]
+
+    def _locate(self, position: int) -> tuple[Source, int]:
         index = self.chosen[position]
         for source in self.sources:
             if index < len(source.collection):
-                return Task(f"{source.description.name}/{source.description.split}/{index}", source.collection[index])
+                return source, index
             index -= len(source.collection)
         raise IndexError(position)
 
@@ -73,27 +83,27 @@ def read_data(names: Sequence[str], split: str, *, limit: int | None, seed: int)
     """Read the sources and choose the subset.
 
     Args:
-        names: Paths of data files, or "phantom".
-        split: Group in the files, or pool of rendered slices.
-        limit: Number of slices in all; None takes all (of the phantom, which has no end, 100).
+        names: Paths of data files, or "phantom" ("phantom:N" for N slices).
+        split: Group in the files.
+        limit: Number of slices in all; None takes all.
         seed: Of the subset, and of the rendered slices.
 
     Raises:
         DataFileError: If a file cannot be read, two have the same name, or a source has no slices or no experts.
     """
-    sources = tuple(_source(name, split, limit=limit, seed=seed) for name in names)
+    sources = tuple(_source(name, split, seed) for name in names)
     titles = [source.description.name for source in sources]
     if twice := sorted({title for title in titles if titles.count(title) > 1}):
-        raise DataFileError(f"two data files are called {twice[0]}; rename one, since slices are known by their file's name")
+        raise DataFileError(
+            f"two data files are called {twice[0]}; rename one, since slices are known by their file's name"
+        )
     total = sum(len(source.collection) for source in sources)
     return EvaluationData(sources, tuple(evenly_spaced(total, limit, seed=seed)))
 
 
-def _source(name: str, split: str, *, limit: int | None, seed: int) -> Source:
-    if name == PHANTOM:
-        collection = render_collection(limit or PHANTOM_SLICES, seed=seed, pool=split)
-    else:
-        collection = read_lidc_hdf5(Path(name), split)
+def _source(name: str, split: str, seed: int) -> Source:
+    # Rendered with a seed of their own: `fit` renders from the same pool, and must not have seen these slices.
+    collection = load_data([name], split, seed=slice_seed(f"{name}/{split}", seed=seed))
     if not len(collection) or not collection.readings.shape[1]:
         raise DataFileError(
             f"split {split!r} of {name} has {len(collection)} slices with {collection.readings.shape[1]} experts; "

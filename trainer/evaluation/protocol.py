@@ -1,7 +1,7 @@
 """What exactly is evaluated: everything that a figure depends on, in one record that is written beside the figures.
 
-Two figures may be compared when their protocols differ only in the model. An evaluation that was interrupted goes on only
-under the same protocol.
+Two figures may be compared when their protocols differ only in the model. An evaluation that was interrupted goes on
+only under the same protocol.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ class DataDescription:
 
     Attributes:
         name: The file's name, or "phantom".
-        split: Group in the file, or pool of rendered slices.
+        split: Group in the file.
         slices: Number of slices that the split has.
         sha256: Of the images and masks of the split.
     """
@@ -66,7 +66,9 @@ class Protocol:
         if not self.readings or min(self.readings) < 1:
             raise SettingsError(f"the numbers of readings are {list(self.readings)}; give positive numbers, e.g. 4 16")
         if list(self.readings) != sorted(set(self.readings)):
-            raise SettingsError(f"the numbers of readings are {list(self.readings)}; give each once, in ascending order")
+            raise SettingsError(
+                f"the numbers of readings are {list(self.readings)}; give each once, in ascending order"
+            )
         if not 0.0 <= self.threshold <= 1.0:
             raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
         if self.limit is not None and self.limit < 1:
@@ -98,10 +100,10 @@ def evenly_spaced(total: int, limit: int | None, *, seed: int) -> list[int]:
     return [(i * total + start) // limit for i in range(limit)]
 
 
-def reading_seeds(slice_id: str, count: int, *, seed: int) -> list[int]:
-    """Seeds of the readings of one slice, in 0 .. 2^31 - 1.
+def slice_seed(slice_id: str, *, seed: int) -> int:
+    """The seed that a slice is read with, in 0 .. 2^31 - 1: a hash of (seed, slice) alone.
 
-    Seed i is a hash of (seed, slice, i) alone, so that 4 readings are the first 4 of 16, whatever else is evaluated.
+    The engine derives the seeds of the readings from it, so that 4 readings are the first 4 of 16, whatever else is
+    evaluated; given to the viewer or to ``sample`` it draws the same readings again.
     """
-    keys = (f"{seed}|{slice_id}|{i}".encode() for i in range(count))
-    return [int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1 for key in keys]
+    return int.from_bytes(hashlib.sha256(f"{seed}|{slice_id}".encode()).digest()[:4], "big") >> 1

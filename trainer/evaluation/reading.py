@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,10 +12,9 @@ import torch
 from napari_ambiseg import engine
 from napari_ambiseg.errors import AmbisegError, ComputeError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import SamplingOptions
 from trainer.evaluation.data import Task
 from trainer.evaluation.metrics import slice_metrics
-from trainer.evaluation.protocol import Protocol, reading_seeds
+from trainer.evaluation.protocol import Protocol, slice_seed
 from trainer.evaluation.rows import Row
 
 
@@ -29,25 +27,24 @@ def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "a
     source = engine.SliceInput(
         pixels=task.slice.image[0], spacing_mm=task.slice.spacing_mm, grey=engine.GreyScale.NORMALISED
     )
-    started = time.perf_counter()
+    seed = slice_seed(task.id, seed=protocol.seed)
     try:
         sampled = engine.sample(
             model,
             source,
-            seeds=reading_seeds(task.id, protocol.readings[-1], seed=protocol.seed),
-            options=SamplingOptions(steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta),
+            seeds=engine.reading_seeds(seed, protocol.readings[-1]),
+            options=engine.SamplingOptions(steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta),
             device=device,
         )
     except AmbisegError as error:
         raise type(error)(f"slice {task.id}: {error}") from error
-    seconds = time.perf_counter() - started
     figures = slice_metrics(
         samples=sampled.readings,
         experts=task.slice.readings,
         counts=protocol.readings,
         threshold=protocol.threshold,
     )
-    return Row(id=task.id, patient=task.slice.subject, seconds=seconds, figures=figures)
+    return Row(id=task.id, patient=task.slice.subject, seed=seed, seconds=sampled.seconds, figures=figures)
 
 
 def read_slices(weights: str, tasks: Iterable[Task], protocol: Protocol, *, device: str, workers: int) -> Iterator[Row]:

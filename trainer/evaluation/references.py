@@ -3,12 +3,12 @@
 Each reference answers N masks for a slice, which are judged as a model's readings are:
 
 - ``empty``: nobody sees anything. Whoever scores worse than this does harm.
-- ``one_expert``: one expert's mask, N times, against the *other* experts; the mean over all experts. What a single confident
-  radiologist scores. The set that it is judged against is one expert smaller than the others'.
+- ``one_expert``: one expert's mask, N times, against the *other* experts; the mean over all experts. What a single
+  confident radiologist scores. The set that it is judged against is one expert smaller than for the rest.
 - ``majority_oracle``: the experts' majority, N times. It has seen the answers: no model that gives one mask should be
   expected to pass it in Dice.
-- ``experts_resampled``: N masks drawn from the experts with replacement. It has seen the answers too: a perfect sampler at
-  N readings. With D = E d(Y, Y') over all pairs of experts its expected GED is D / N, since E d(S, Y) = D and
+- ``experts_resampled``: N masks drawn from the experts with replacement. It has seen the answers too: a perfect sampler
+  at N readings. With D = E d(Y, Y') over all pairs of experts its expected GED is D / N, since E d(S, Y) = D and
   E d(S, S') = (1 - 1/N) D.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.readings.consensus import majority
 from trainer.evaluation.metrics import slice_metrics
-from trainer.evaluation.protocol import reading_seeds
+from trainer.evaluation.protocol import slice_seed
 
 REFERENCES = ("empty", "one_expert", "majority_oracle", "experts_resampled")
 
@@ -50,8 +50,8 @@ def reference_metrics(
 
 def resampled(slice_id: str, experts: NDArray[np.bool_], count: int, *, seed: int) -> NDArray[np.bool_]:
     """``count`` masks drawn from the experts with replacement (count, H, W); fewer are the first of more."""
-    choices = [s % len(experts) for s in reading_seeds(slice_id, count, seed=seed)]
-    return experts[choices]
+    rng = np.random.default_rng(slice_seed(slice_id, seed=seed))
+    return experts[rng.integers(len(experts), size=count)]
 
 
 def _of_one_mask(
@@ -66,7 +66,5 @@ def _leave_one_out(experts: NDArray[np.bool_], counts: Sequence[int], threshold:
     """The mean over experts of the figures of each against the others."""
     if len(experts) < 2:
         return dict.fromkeys(_of_one_mask(experts[0], experts, counts, threshold), float("nan"))
-    each = [
-        _of_one_mask(experts[r], np.delete(experts, r, axis=0), counts, threshold) for r in range(len(experts))
-    ]
+    each = [_of_one_mask(experts[r], np.delete(experts, r, axis=0), counts, threshold) for r in range(len(experts))]
     return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}

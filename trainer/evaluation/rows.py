@@ -1,15 +1,16 @@
 """Figures of single slices on the disk: JSON lines that an interrupted evaluation goes on from.
 
-The first line is ``{"protocol": {...}}``; every other line is one slice. A line is written when its slice is done, in one
-write, so that a killed program leaves at most one incomplete line, the last; it is cut off when the file is opened again. NaN
-is written as null.
+The first line is ``{"protocol": {...}}``; every other line is one slice. A line is written when its slice is done, in
+one write, so that a killed program leaves at most one incomplete line, the last; it is cut off when the file is opened
+again. NaN is written as null.
 """
 
 import json
 import math
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from napari_ambiseg.errors import DataFileError
 from trainer.evaluation.protocol import Protocol
@@ -22,19 +23,21 @@ class Row:
     Attributes:
         id: Which slice.
         patient: Whose.
+        seed: What it was read with; see ``slice_seed``.
         seconds: Time that drawing the readings took.
         figures: Name -> value; see ``trainer.evaluation.metrics``.
     """
 
     id: str
     patient: str
+    seed: int
     seconds: float
     figures: dict[str, float]
 
     def as_line(self) -> str:
         """The row as one line of JSON, with its line end."""
         figures = {name: None if math.isnan(value) else value for name, value in self.figures.items()}
-        row = {"id": self.id, "patient": self.patient, "seconds": self.seconds, "figures": figures}
+        row = {"id": self.id, "patient": self.patient, "seed": self.seed, "seconds": self.seconds, "figures": figures}
         return json.dumps(row, allow_nan=False) + "\n"
 
 
@@ -42,7 +45,13 @@ def parse_row(line: str) -> Row:
     """Inverse of ``Row.as_line`` (ValueError, KeyError or TypeError if the line is none)."""
     raw = json.loads(line)
     figures = {name: math.nan if value is None else float(value) for name, value in raw["figures"].items()}
-    return Row(id=str(raw["id"]), patient=str(raw["patient"]), seconds=float(raw["seconds"]), figures=figures)
+    return Row(
+        id=str(raw["id"]),
+        patient=str(raw["patient"]),
+        seed=int(raw["seed"]),
+        seconds=float(raw["seconds"]),
+        figures=figures,
+    )
 
 
 class RowFile:
@@ -57,14 +66,15 @@ class RowFile:
     """
 
     def __init__(self, path: Path, protocol: Protocol) -> None:
+        self._path = path
         self.rows = _read(path, protocol)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _open_at_last_line(path)
         except OSError as error:
-            raise DataFileError(f"cannot write rows to {path} ({error.strerror}); choose another place") from error
+            raise _cannot_write(path, error) from error
         if self._file.tell() == 0:
-            self._write(json.dumps({"protocol": protocol.as_json()}) + "\n")
+            self._write(_header(protocol))
 
     def append(self, row: Row) -> None:
         """Write one row."""
@@ -72,8 +82,12 @@ class RowFile:
         self._write(row.as_line())
 
     def _write(self, line: str) -> None:
-        self._file.write(line.encode())
-        self._file.flush()
+        rest = line.encode()
+        try:
+            while rest:  # a disk that fills up takes a part first
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
 
     def __enter__(self) -> "RowFile":
         return self
@@ -82,21 +96,27 @@ class RowFile:
         self._file.close()
 
 
+def _cannot_write(path: Path, error: OSError) -> DataFileError:
+    return DataFileError(f"cannot write rows to {path} ({error.strerror}); make room there, or choose another place")
+
+
+def _header(protocol: Protocol) -> str:
+    return json.dumps({"protocol": protocol.as_json()}) + "\n"
+
+
 def _read(path: Path, protocol: Protocol) -> dict[str, Row]:
     """The rows that are there already, by id."""
     if not path.exists():
         return {}
     try:
-        complete = path.read_bytes().decode().splitlines(keepends=True)
+        lines = path.read_bytes().decode().splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         raise DataFileError(f"cannot read the rows in {path} ({error}); give another file") from error
-    if complete and not complete[-1].endswith("\n"):
-        complete.pop()
-    if not complete:
-        return {}
-    _check_protocol(complete[0], path, protocol)
-    rows = [_parsed(line, number, path) for number, line in enumerate(complete[1:], start=2)]
-    return {row.id: row for row in rows}
+    if lines and not _header(protocol).startswith(lines[0]):  # all of it, or what was written before a kill
+        _check_protocol(lines[0], path, protocol)
+    complete = [line for line in lines[1:] if line.endswith("\n")]
+    parsed = [_parsed(line, number, path) for number, line in enumerate(complete, start=2)]
+    return {row.id: row for row in parsed}
 
 
 def _parsed(line: str, number: int, path: Path) -> Row:
@@ -111,7 +131,9 @@ def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
         found: Any = json.loads(line)["protocol"]
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataFileError(f"{path} does not begin with a protocol: it is no file of rows; give another one") from error
+        raise DataFileError(
+            f"{path} does not begin with a protocol, so it is no file of rows; give another file"
+        ) from error
     if different:
         key = different[0]
         raise DataFileError(
@@ -120,9 +142,9 @@ def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
         )
 
 
-def _open_at_last_line(path: Path) -> IO[bytes]:
+def _open_at_last_line(path: Path) -> FileIO:
     """Open for appending, after cutting off an incomplete last line."""
-    file = path.open("a+b")
+    file = path.open("a+b", buffering=0)
     file.seek(0)
     file.truncate(file.read().rfind(b"\n") + 1)
     file.seek(0, 2)

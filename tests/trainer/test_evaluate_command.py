@@ -1,0 +1,241 @@
+"""The whole command on a reader whose score is known: one that draws the experts' own masks with their frequencies.
+
+On every slice two experts draw a block of 16 x 16 pixels, one its inner 8 x 8, one nothing. With d = 1 - IoU, all
+ordered pairs of experts have the mean distance D = (4 * 0.75 + 4 + 2) / 16. The reader draws each of the four masks
+with probability 1/4, so that E GED_N = D / N. Unbiased, the experts' self term has a factor 4/3, which leaves -D/3.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_ambiseg import engine
+from napari_ambiseg.diffusion.sampling import State
+from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, write_lidc_hdf5
+from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
+from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
+from napari_ambiseg.models.segmenter import KINDS, SamplingOptions
+from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.readings.agreement import ged
+from napari_ambiseg.readings.collection import SliceCollection
+from trainer.__main__ import main
+
+D = 9 / 16
+SLICES, PATIENTS = 60, 12
+
+
+class KnownReader(nn.Module):
+    """Draws (block, block, inner, nothing) with equal odds; sees them in the grey values of the image."""
+
+    kind = "known"
+    calls = 0
+    interrupt_at: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
+        if KnownReader.calls == KnownReader.interrupt_at:
+            raise KeyboardInterrupt
+        KnownReader.calls += 1
+        masks = [image > 0, image > 0, image > 1.5, image > 9]
+        drawn = [int(torch.randint(4, (), generator=torch.Generator().manual_seed(seed))) for seed in seeds]
+        x_hat = torch.stack([masks[k].float() * 2 - 1 for k in drawn])
+        yield State(step=1, total=1, log_snr=9.0, x_t=x_hat, x_hat=x_hat)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "known", lambda config: KnownReader())
+    monkeypatch.setattr(KnownReader, "calls", 0)
+    monkeypatch.setattr(KnownReader, "interrupt_at", None)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "known.safetensors"
+    save_checkpoint(path, KnownReader(), Header(kind="known", config={}, grid=Grid((32, 32)), name="known reader"))
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Slices with the lesion at a different place each, always inside the model's view."""
+    images = np.zeros((SLICES, 48, 48), np.uint8)
+    readings = np.zeros((SLICES, 4, 48, 48), bool)
+    for i in range(SLICES):
+        y, x = 10 + i % 10, 10 + i % 7
+        block, inner = np.s_[y : y + 16, x : x + 16], np.s_[y : y + 8, x : x + 8]
+        images[i][block], images[i][inner] = 128, 255
+        readings[i, 0][block] = readings[i, 1][block] = readings[i, 2][inner] = True
+    path = tmp_path / "slices.h5"
+    subjects = tuple(f"P{i * PATIENTS // SLICES:02d}" for i in range(SLICES))
+    names = tuple(f"slice {i}" for i in range(SLICES))
+    nodules = np.arange(SLICES, dtype=np.int64)
+    write_lidc_hdf5(path, {"val": SliceCollection(images, readings, subjects, nodules, names)})
+    return path
+
+
+def evaluate(model: Path, data: Path, out: Path, *more: str) -> dict[str, Any]:
+    """The JSON that the command writes."""
+    assert main(["evaluate", str(model), "--data", str(data), "--json", str(out / "out.json"), *more]) == 0
+    return json.loads((out / "out.json").read_text())
+
+
+def kept_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file, without its protocol."""
+    return [json.loads(line) for line in path.read_text().splitlines()][1:]
+
+
+def without_times(path: Path) -> list[dict[str, Any]]:
+    rows = sorted(kept_rows(path), key=lambda row: row["id"])
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_a_perfect_sampler_scores_d_over_n(model: Path, data: Path, tmp_path: Path) -> None:
+    found = evaluate(model, data, tmp_path, "--readings", "4", "16", "--seed", "1")
+    for count in (4, 16):
+        figure = found[f"ged_{count}"]
+        error = (figure["high"] - figure["low"]) / 4
+        assert figure["mean"] == pytest.approx(D / count, abs=4 * error)
+        assert figure["low"] < figure["mean"] < figure["high"]
+    assert found["ged_unbiased_16"]["mean"] == pytest.approx(-D / 3, abs=0.03)
+    assert found["dice_16"]["mean"] == pytest.approx((4 + 4 * 0.4 + 1 + 1) / 16, abs=0.02)
+    assert found["empty_readings_16"]["mean"] == pytest.approx(0.25, abs=0.05)
+    assert found["empty_experts"] == {"mean": 0.25, "low": 0.25, "high": 0.25}
+
+
+def test_json_has_the_words_that_scripts_rely_on(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--split val --readings 4 16 --steps 10 --sampler ddim --threshold 0.5 --limit 24 --seed 0"
+    found = evaluate(model, data, tmp_path, *words.split())
+    for name in ("ged_4", "ged_4_pp", "dice_4", "dice_4_pp", "ged_16", "dice_16", "hm_iou_16"):
+        assert set(found[name]) == {"mean", "low", "high"}
+    assert (found["slices"], found["patients"]) == (24, PATIENTS)
+    assert found["seconds_per_slice"] > 0
+    assert found["protocol"]["readings"] == [4, 16]
+    assert found["protocol"]["model"] == "known reader"
+    table = capsys.readouterr().out
+    assert "known reader: 24 slices of 12 patients" in table
+    assert f"{found['ged_16']['mean']:.3f}" in table
+
+
+def test_asking_for_fewer_readings_or_slices_changes_no_row(model: Path, data: Path, tmp_path: Path) -> None:
+    evaluate(model, data, tmp_path, "--readings", "4", "16", "--per-slice", str(tmp_path / "all.jsonl"))
+    evaluate(model, data, tmp_path, "--readings", "4", "--limit", "7", "--per-slice", str(tmp_path / "few.jsonl"))
+    rows = [kept_rows(tmp_path / name) for name in ("all.jsonl", "few.jsonl")]
+    full = {row["id"]: row["figures"] for row in rows[0]}
+    assert len(rows[1]) == 7
+    for row in rows[1]:
+        assert row["figures"].items() <= full[row["id"]].items()
+
+
+def test_an_interrupted_evaluation_goes_on_to_the_same_figures(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    words = ["--readings", "4", "--per-slice", str(kept)]
+    monkeypatch.setattr(KnownReader, "interrupt_at", 25)
+    assert main(["evaluate", str(model), "--data", str(data), *words]) == 130
+    assert "stopped after 25 of 60 slices" in capsys.readouterr().err
+    assert len(kept_rows(kept)) == 25
+    monkeypatch.setattr(KnownReader, "interrupt_at", None)
+    resumed = evaluate(model, data, tmp_path, *words)
+    assert KnownReader.calls == SLICES  # none was read twice
+    through = evaluate(model, data, tmp_path, "--readings", "4", "--per-slice", str(tmp_path / "other.jsonl"))
+    assert without_times(kept) == without_times(tmp_path / "other.jsonl")
+    assert {**resumed, "seconds_per_slice": 0} == {**through, "seconds_per_slice": 0}
+
+
+def test_references_stand_beside_the_model(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluate(model, data, tmp_path, "--readings", "4", "--references", "--limit", "20")["references"]
+    assert found["empty"]["ged_4"]["mean"] == pytest.approx(1.5 - D)
+    assert found["majority_oracle"]["dice_4"]["mean"] == pytest.approx(1.8 / 4)
+    assert found["experts_resampled"]["ged_4"]["mean"] == pytest.approx(D / 4, abs=0.1)
+    assert "one_expert" in capsys.readouterr().out
+
+
+def test_the_seed_of_a_row_draws_its_readings_again(model: Path, data: Path, tmp_path: Path) -> None:
+    """Given to the engine, as the viewer does, it leads to the same GED."""
+    evaluate(model, data, tmp_path, "--readings", "4", "--limit", "1", "--per-slice", str(tmp_path / "row.jsonl"))
+    (row,) = kept_rows(tmp_path / "row.jsonl")
+    one = read_lidc_slice(data, "val", int(row["id"].rpartition("/")[2]))
+    shown = engine.SliceInput(pixels=one.image[0], spacing_mm=one.spacing_mm, grey=engine.GreyScale.NORMALISED)
+    sampled = engine.sample(engine.load_model(model), shown, seeds=engine.reading_seeds(row["seed"], 4))
+    assert ged(samples=sampled.readings, experts=one.readings) == row["figures"]["ged_4"]
+
+
+def test_workers_share_the_slices_of_a_one_shot_model(data: Path, tmp_path: Path) -> None:
+    """Any kind of model goes through; two processes give the rows that one gives."""
+    torch.manual_seed(0)
+    network = DeterministicSegmenter(DeterministicConfig(named_size("tiny", in_channels=1, time_embedding=0)))
+    nn.init.normal_(network.unet.head[2].weight, std=0.3)
+    path = tmp_path / "plain.safetensors"
+    header = Header(kind="deterministic", config=asdict(network.config), grid=Grid((32, 32)), name="plain")
+    save_checkpoint(path, network, header)
+    words = ["--readings", "1", "--limit", "9"]
+    one = evaluate(path, data, tmp_path, *words)
+    two = evaluate(path, data, tmp_path, *words, "--workers", "2", "--per-slice", str(tmp_path / "two.jsonl"))
+    assert len(kept_rows(tmp_path / "two.jsonl")) == 9
+    assert one["empty_readings_1"]["mean"] < 1
+    assert two["dice_1"]["mean"] == pytest.approx(one["dice_1"]["mean"], abs=1e-3)
+    assert two["ged_unbiased_1"] == {"mean": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--split", "test"], "no split 'test'"),
+        (["--steps", "0"], "steps is 0"),
+        (["--sampler", "euler"], "'euler'"),
+        (["--threshold", "2"], "threshold is 2.0"),
+        (["--readings", "0"], "numbers of readings"),
+        (["--limit", "0"], "limit is 0"),
+        (["--device", "abacus"], "'abacus'"),
+        (["--data", "missing.h5"], "missing.h5"),
+    ],
+)
+def test_errors_of_the_user_are_one_line_and_code_two(
+    model: Path, data: Path, words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), "--data", str(data), *words]) == 2
+    complaint = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(complaint) == 1
+    assert named in complaint[0]
+
+
+def test_a_negative_seed_is_refused(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(model), "--data", str(data), "--seed", "-1"]) == 2
+    assert "--seed" in capsys.readouterr().err
+
+
+def test_an_unknown_model_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "no-such-model", "--data", str(data)]) == 2
+    assert "'no-such-model'" in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_are_refused(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), "--data", str(data), str(data)]) == 2
+    assert "two data files are called slices.h5" in capsys.readouterr().err
+
+
+def test_a_slice_that_cannot_be_read_is_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flat = SliceCollection(
+        np.zeros((1, 48, 48), np.uint8), np.zeros((1, 4, 48, 48), bool), ("P",), np.zeros(1, int), ("",)
+    )
+    write_lidc_hdf5(tmp_path / "flat.h5", {"val": flat})
+    assert main(["evaluate", str(model), "--data", str(tmp_path / "flat.h5")]) == 2
+    assert "slice flat.h5/val/0" in capsys.readouterr().err
