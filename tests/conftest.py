@@ -9,11 +9,9 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def few_threads() -> None:
-    """At most two threads of torch, one where several processes share the tests."""
-    shared = "PYTEST_XDIST_WORKER" in os.environ
-    torch.set_num_threads(1 if shared else min(2, os.cpu_count() or 1))
+# Toys gain nothing from threads, and on a busy machine threads that wait for each other are a hundred times slower.
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+torch.set_num_threads(1)
 
 
 def _real_data(name: str) -> Path:

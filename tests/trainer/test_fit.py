@@ -1,0 +1,206 @@
+"""A run learns, survives being killed, and stops on a loss that is not finite."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_ambiseg.errors import CheckpointError, ComputeError, SettingsError
+from napari_ambiseg.models.checkpoint import load_checkpoint
+from napari_ambiseg.models.segmenter import SamplingOptions
+from napari_ambiseg.readings.collection import SliceCollection
+from trainer.config import FitConfig, with_overrides
+from trainer.data.batches import BatchSource
+from trainer.fit import fit, resume
+from trainer.loop import learning_rate, start_run, train
+from trainer.recipes import RECIPES, named_recipe
+
+CPU = torch.device("cpu")
+CONFIG = FitConfig(
+    recipe="test", size="tiny", grid_px=16, steps=12, batch_size=4, learning_rate=2e-3, warmup_steps=2, decay_steps=4,
+    ema_decay=0.9, holdout=0.2, checkpoint_steps=4, log_steps=2,
+)  # fmt: skip
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    segmenter = load_checkpoint(folder / "model.safetensors").segmenter
+    assert isinstance(segmenter, torch.nn.Module)
+    return segmenter.state_dict()
+
+
+def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "deterministic"])
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
+    kind: str, discs: SliceCollection, tmp_path: Path
+) -> None:
+    config = with_overrides(CONFIG, {"kind": kind})
+    fit(config, discs, tmp_path / "whole", device=CPU, data_names=["discs"])
+    stopped = start_run(config, CPU)
+    for record in train(stopped, BatchSource(discs, config)):
+        if record.step == 5:
+            break
+    half = with_overrides(config, {"checkpoint_steps": 1})
+    _fit_until(half, discs, tmp_path / "parts", stop_at=7)
+    resume(config, discs, tmp_path / "parts", device=CPU, data_names=["discs"])
+    assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"))
+
+
+def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: int) -> None:
+    """Run as ``fit`` does and stop as a kill between two checkpoints would."""
+    from trainer import fit as fit_module
+
+    class Killed(Exception):
+        pass
+
+    def train_then_die(run, source):  # type: ignore[no-untyped-def]
+        for record in train(run, source):
+            yield record
+            if record.step == stop_at:
+                raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(fit_module, "train", train_then_die)
+        fit(config, data, out, device=CPU, data_names=["discs"])
+
+
+def test_training_lowers_the_loss(discs: SliceCollection) -> None:
+    config = with_overrides(CONFIG, {"steps": 80, "batch_size": 8})
+    losses = [record.loss for record in train(start_run(config, CPU), BatchSource(discs, config))]
+    assert losses[0] == pytest.approx(1.0, abs=0.02)  # the network starts at x_hat = 0
+    assert sum(losses[-10:]) / 10 < 0.5
+
+
+def test_the_written_model_says_what_it_is_and_can_be_sampled(discs: SliceCollection, tmp_path: Path) -> None:
+    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    model = load_checkpoint(tmp_path / "model.safetensors")
+    assert model.header.grid.size == (16, 16)
+    assert model.header.training["step"] == 12
+    assert model.header.training["data"] == ["discs"]
+    image = torch.from_numpy(discs.normalised(0)[:, 8:24, 8:24])
+    *_, last = model.segmenter.sample(image, seeds=[0, 1], options=SamplingOptions(steps=3))
+    assert last.x_hat.shape == (2, 1, 16, 16)
+
+
+def test_the_log_has_a_line_at_every_interval(discs: SliceCollection, tmp_path: Path) -> None:
+    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
+    assert all("validation_loss" in line for line in lines if line["step"] % 4 == 0)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
+    discs: SliceCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = BatchSource.batch
+
+    def poisoned(self: BatchSource, step: int):  # type: ignore[no-untyped-def]
+        batch = original(self, step)
+        if step == 9:
+            batch.image[0, 0, 0, 0] = float("nan")
+        return batch
+
+    monkeypatch.setattr(BatchSource, "batch", poisoned)
+    with pytest.raises(ComputeError, match="step 10"):
+        fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    assert load_checkpoint(tmp_path / "model.safetensors").header.training["step"] == 8
+    assert all(t.isfinite().all() for t in _weights(tmp_path).values())
+
+
+def test_a_folder_with_a_run_is_not_overwritten(discs: SliceCollection, tmp_path: Path) -> None:
+    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    with pytest.raises(SettingsError, match="--resume"):
+        fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+
+
+def test_resuming_an_empty_folder_says_so(discs: SliceCollection, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        resume(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+
+
+def test_the_learning_rate_warms_up_holds_and_decays_to_zero() -> None:
+    config = with_overrides(CONFIG, {"steps": 100, "warmup_steps": 10, "decay_steps": 40, "learning_rate": 1.0})
+    rates = [learning_rate(config, step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:61] == [1.0] * 52
+    assert rates[80] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0.0, abs=1e-12)
+    assert rates[60:] == sorted(rates[60:], reverse=True)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_complete(name: str) -> None:
+    assert named_recipe(name).recipe == name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"stpes": 3}, "stpes"),
+        ({"steps": 0}, "steps"),
+        ({"augment.flip": 2}, "augment.flip"),
+        ({"augmnt.flip": 0.5}, "augmnt.flip"),
+        ({"kind": "gan"}, "kind"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        with_overrides(CONFIG, overrides)
+
+
+def _trainer(*words: str) -> list[str]:
+    return [sys.executable, "-m", "trainer", *words]
+
+
+def test_a_terminated_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["fit", "tiny", "--data", "phantom:12", "--steps", "100000", "--out", str(out), "--threads", "1"]
+    process = subprocess.Popen(_trainer(*words, "--set", "checkpoint_steps=2", "log_steps=1"), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out / "state.safetensors").exists():
+        assert process.poll() is None and time.monotonic() < deadline, "the run did not reach its first checkpoint"
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    done = load_checkpoint(out / "model.safetensors").header.training["step"]
+    more = str(done + 2)
+    subprocess.run(_trainer("fit", "--resume", str(out), "--steps", more), check=True, capture_output=True, timeout=120)
+    assert load_checkpoint(out / "model.safetensors").header.training["step"] == done + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "nothing", "--data", "phantom"], "unknown recipe 'nothing'"),
+        (["fit", "tiny"], "no data was given"),
+        (["fit"], "no recipe was given"),
+        (["fit", "tiny", "--data", "missing.h5"], "missing.h5"),
+        (["fit", "tiny", "--data", "phantom", "--set", "steps"], "FIELD=VALUE"),
+        (["fit", "tiny", "--data", "phantom", "--device", "gpu9"], "gpu9"),
+    ],
+)
+def test_wrong_words_end_in_one_line_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(_trainer(*words), capture_output=True, text=True, cwd=tmp_path, check=False, env=_environment())
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _environment() -> dict[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": root}
+
+
+def test_models_lists_the_papers_parameter_count(capsys: pytest.CaptureFixture[str]) -> None:
+    from trainer.__main__ import main
+
+    assert main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["diffusion-paper"] == 6_891_905
