@@ -7,7 +7,8 @@ rooms here bring the one to the other and the readings back:
 - ``placement``: the model's grid on the slice, and values back from it;
 - ``slice_input``: what a caller hands in, and which slices are refused;
 - ``catalogue``: the models that ship, and loading any model;
-- ``runner``: the run itself, step by step.
+- ``lockstep``: many readings, one step at a time;
+- ``runner``: the run itself.
 
 Legend: S samples, T steps kept, H x W the slice's pixels, h x w the model's grid.
 """

@@ -1,15 +1,12 @@
 """The run: one slice, one model, many seeds, a frame after every step.
 
-Readings are drawn in chunks of a few seeds, because a large batch falls out of the processor's cache or the device's
-memory. Every chunk is a generator of states; they advance in lockstep, so that a frame shows all readings after the
-same step. Each reading has noise of its own (one generator per seed), so the chunks change nothing but rounding.
-
 ``run`` is a generator: whoever drives it may stop between two frames by closing it, which is how a run is cancelled.
 """
 
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,14 +15,13 @@ from torch import Tensor, nn
 
 from napari_ambiseg.devices import resolve_device
 from napari_ambiseg.engine.grey import GreyScale, normalise, recognise
+from napari_ambiseg.engine.lockstep import lockstep
 from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.slice_input import SliceInput, check_slice
 from napari_ambiseg.errors import ComputeError, SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, State
 
-CPU_CHUNK = 4  # larger ones fall out of the cache: the paper's network at 128 x 128 then takes 1.7 times as long
-DEVICE_CHUNK = 16
 KEPT_FRAMES = 100
 
 
@@ -193,10 +189,10 @@ def _frames(
     device: torch.device,
 ) -> Iterator[Frame]:
     """The frames of all seeds, every error of the machine translated."""
-    states = _lockstep(segmenter, image, seeds, options, device)
+    frames = _untranslated_frames(segmenter, image, seeds, options, device)
     while True:
         try:
-            frame = next(states, None)
+            frame = next(frames, None)
         except (RuntimeError, MemoryError) as error:
             raise _compute_error(error, len(seeds)) from error
         if frame is None:
@@ -206,20 +202,17 @@ def _frames(
         yield frame
 
 
-def _lockstep(
+def _untranslated_frames(
     segmenter: Segmenter,
     image: NDArray[np.float32],
     seeds: tuple[int, ...],
     options: SamplingOptions,
     device: torch.device,
 ) -> Iterator[Frame]:
-    """One generator of states per chunk of seeds, all advanced by one step for each frame."""
     if isinstance(segmenter, nn.Module):
-        segmenter.to(device=device, memory_format=torch.channels_last)
+        cast(Any, segmenter).to(device=device, memory_format=torch.channels_last)  # torch's stubs lack this overload
     pixels = torch.from_numpy(image).to(device)
-    size = CPU_CHUNK if device.type == "cpu" else DEVICE_CHUNK
-    chunks = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    for states in zip(*(segmenter.sample(pixels, seeds=chunk, options=options) for chunk in chunks), strict=True):
+    for states in lockstep(segmenter, pixels, seeds=seeds, options=options):
         yield _joined(states)
 
 

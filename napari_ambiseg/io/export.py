@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,16 @@ _CAPTION = 16  # pixels for the line of text below
 _GAP = 2
 
 
-def save_readings_npz(path: Path, *, readings: NDArray[np.bool_], experts: NDArray[np.bool_]) -> None:
+def save_readings_npz(
+    path: Path,
+    *,
+    readings: NDArray[np.bool_],
+    experts: NDArray[np.bool_],
+    spacing_mm: tuple[float, float] | None = None,
+) -> None:
     """Write masks for numpy: ``readings`` bool (S, H, W) and ``experts`` bool (R, H, W), R may be 0.
+
+    Height and width of a pixel follow as ``spacing_mm`` (2,) where they are known.
 
     Raises:
         InputImageError: If they are not boolean masks of one size.
@@ -44,7 +53,8 @@ def save_readings_npz(path: Path, *, readings: NDArray[np.bool_], experts: NDArr
             "expected booleans (number, height, width) of one height and width"
         )
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, readings=readings, experts=experts)
+    known: dict[str, Any] = {} if spacing_mm is None else {"spacing_mm": np.array(spacing_mm, np.float64)}
+    np.savez_compressed(buffer, readings=readings, experts=experts, **known)
     write_output(path, buffer.getvalue())
 
 

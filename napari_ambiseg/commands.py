@@ -1,0 +1,267 @@
+"""What the command line does once its words are understood: read a slice, draw readings, compare, report.
+
+A report is a mapping of plain values, printed as it is with ``--json``, and as lines of text otherwise.
+"""
+
+import math
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from napari_ambiseg.engine import (
+    DEFAULT_MODEL,
+    Frame,
+    GreyScale,
+    Sampled,
+    SamplingOptions,
+    SliceInput,
+    load_model,
+    reading_seeds,
+    run,
+)
+from napari_ambiseg.errors import DataFileError, SettingsError
+from napari_ambiseg.io.archive import read_saved_readings
+from napari_ambiseg.io.export import NOTICE, save_comparison_csv, save_readings_npz
+from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, split_names
+from napari_ambiseg.io.picture import PICTURE_SUFFIXES, read_picture
+from napari_ambiseg.phantom import bundled_slices
+from napari_ambiseg.readings.agreement import Comparison, compare
+from napari_ambiseg.readings.measure import areas_mm2
+from napari_ambiseg.readings.relative_area import keeps, relative_area
+from napari_ambiseg.readings.slice import MultiReaderSlice
+
+PHANTOM = "phantom"
+Report = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A slice ready for the engine, and what its experts drew.
+
+    Attributes:
+        name: What to call it.
+        slice_input: The slice.
+        experts: Masks (R, H, W); R may be 0.
+        rendered: Whether its pixels are computer-made.
+    """
+
+    name: str
+    slice_input: SliceInput
+    experts: NDArray[np.bool_]
+    rendered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SliceChoice:
+    """Which slice: the words of the command line.
+
+    Attributes:
+        file: Path of an HDF5 file or a picture, or ``phantom``.
+        index: Slice in the file; a picture has only slice 0.
+        split: Group of an HDF5 file; None chooses.
+        spacing: Pixel size of a picture, as text.
+        grey: Grey scale of a picture, as text.
+    """
+
+    file: str
+    index: int = 0
+    split: str | None = None
+    spacing: str | None = None
+    grey: str = GreyScale.AUTO.value
+
+
+@dataclass(frozen=True, slots=True)
+class SampleChoice:
+    """How to read it: the words of the command line; see ``python -m napari_ambiseg sample --help``."""
+
+    model: str = DEFAULT_MODEL
+    readings: int = 16
+    options: SamplingOptions = SamplingOptions()  # noqa: RUF009 (frozen)
+    seed: int = 0
+    threshold: float = 0.5
+    device: str = "auto"
+
+
+def sample(which: SliceChoice, how: SampleChoice, *, out: Path | None = None) -> Report:
+    """Draw readings of one slice, compare them with its experts', save the masks to ``out``.
+
+    Raises:
+        AmbisegError: If the input, a setting or the target is no good.
+    """
+    seeds = reading_seeds(how.seed, how.readings)
+    _check_threshold(how.threshold)
+    if out is not None:
+        check_target(out)
+    model = load_model(how.model)
+    source = read_source(which)
+    sampled = _watched(run(model, source.slice_input, seeds=seeds, options=how.options, device=how.device))
+    readings = relative_area(sampled.readings, how.threshold)
+    if out is not None:
+        save_readings_npz(out, readings=readings, experts=source.experts, spacing_mm=source.slice_input.spacing_mm)
+    return _sample_report(source, how, sampled, readings)
+
+
+def compare_saved(path: Path, *, threshold: float = 0.0, spacing: str | None = None, csv: Path | None = None) -> Report:
+    """Compare the readings of an NPZ file with its experts', every pair to ``csv``.
+
+    Raises:
+        AmbisegError: If the file, a setting or the target is no good.
+    """
+    saved = read_saved_readings(path)
+    if len(saved.experts) == 0:
+        raise DataFileError(f"{path} holds no experts to compare with; sample a slice that experts have read")
+    spacing_mm = _spacing_mm(spacing, saved.spacing_mm, path)
+    readings = relative_area(saved.readings, threshold)
+    comparison = compare(samples=readings, experts=saved.experts)
+    if csv is not None:
+        save_comparison_csv(
+            csv,
+            comparison=comparison,
+            sample_areas_mm2=areas_mm2(readings, spacing_mm),
+            expert_areas_mm2=areas_mm2(saved.experts, spacing_mm),
+            about={"file": path.name, "threshold": threshold},
+        )
+    return {"file": str(path), "threshold": threshold, **_figures(readings, saved.experts, spacing_mm)}
+
+
+def read_source(which: SliceChoice) -> Source:
+    """The slice that the command line names.
+
+    Raises:
+        AmbisegError: If there is no such slice, or its file or its description is no good.
+    """
+    path = Path(which.file)
+    if which.file == PHANTOM and not path.exists():
+        return _from_reader_slice(bundled_slices()[which.index])
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return _from_picture(path, which)
+    names = split_names(path)
+    split = which.split if which.split is not None else _likely_split(names, path)
+    return _from_reader_slice(read_lidc_slice(path, split, which.index))
+
+
+def check_target(path: Path) -> None:
+    """Refuse, before the work is done, a file that could not be written after it.
+
+    Raises:
+        DataFileError: If ``path`` is a folder, or lies in none that can be written to.
+    """
+    if path.is_dir():
+        raise DataFileError(f"{path} is a folder; give the name of a file in it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise DataFileError(f"cannot write {path}, because {folder} is no folder to write to; choose another")
+
+
+def as_text(report: Report) -> str:
+    """A report for people."""
+    lines = [f"{key:13} {_text(value)}" for key, value in report.items() if not isinstance(value, list)]
+    areas = report["areas_mm2"]
+    dice = report.get("dice_per_reading")
+    assert isinstance(areas, list)
+    lines += ["", "reading  area mm2" + ("  mean Dice" if isinstance(dice, list) else "")]
+    for i, area in enumerate(areas):
+        lines.append(f"{i + 1:7}  {area:8.1f}" + (f"  {dice[i]:9.3f}" if isinstance(dice, list) else ""))
+    if report.get("rendered"):
+        lines += ["", "The pixels of this slice are rendered by a computer, not measured."]
+    return "\n".join([*lines, "", NOTICE])
+
+
+def _watched(running: Generator[Frame, None, Sampled]) -> Sampled:
+    """A run to its end, with a progress bar where somebody watches (a terminal)."""
+    with tqdm(unit="step", leave=False, disable=None) as bar:
+        while True:
+            try:
+                frame = next(running)
+            except StopIteration as finished:
+                return finished.value
+            bar.total = frame.total
+            bar.update()
+
+
+def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings: NDArray[np.bool_]) -> Report:
+    return {
+        "slice": source.name,
+        "rendered": source.rendered,
+        "model": how.model,
+        "steps": how.options.steps,
+        "sampler": how.options.sampler,
+        "eta": how.options.eta,
+        "seed": how.seed,
+        "threshold": how.threshold,
+        "grey": sampled.grey.value,
+        "seconds": round(sampled.seconds, 3),
+        **_figures(readings, source.experts, source.slice_input.spacing_mm),
+    }
+
+
+def _figures(readings: NDArray[np.bool_], experts: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Report:
+    """Areas and, where there are experts, agreement; what is not defined (NaN) is None, as JSON has no NaN."""
+    areas: Report = {"areas_mm2": areas_mm2(readings, spacing_mm).tolist()}
+    if len(experts) == 0:
+        return areas
+    comparison: Comparison = compare(samples=readings, experts=experts)
+    unbiased = comparison.ged_unbiased
+    return {
+        "experts": len(experts),
+        "ged": comparison.ged,
+        "ged_unbiased": None if math.isnan(unbiased) else unbiased,
+        "dice": comparison.mean_dice,
+        "hm_iou": comparison.hm_iou,
+        **areas,
+        "dice_per_reading": comparison.dice.mean(axis=1).tolist(),
+    }
+
+
+def _from_reader_slice(shown: MultiReaderSlice) -> Source:
+    pixels = SliceInput(pixels=shown.image[0], spacing_mm=shown.spacing_mm, grey=GreyScale.NORMALISED)
+    return Source(shown.name or shown.subject, pixels, shown.readings, shown.rendered)
+
+
+def _from_picture(path: Path, which: SliceChoice) -> Source:
+    if which.index != 0:
+        raise SettingsError(f"there is no slice {which.index} in {path}; a picture has only slice 0")
+    if which.grey not in (known := [grey.value for grey in GreyScale]):
+        raise SettingsError(f"unknown grey scale {which.grey!r}; choose one of {', '.join(known)}")
+    picture = read_picture(path)
+    spacing_mm = _spacing_mm(which.spacing, picture.spacing_mm, path)
+    pixels = SliceInput(pixels=picture.pixels, spacing_mm=spacing_mm, grey=GreyScale(which.grey))
+    return Source(path.name, pixels, picture.experts, rendered=False)
+
+
+def _spacing_mm(text: str | None, stored: tuple[float, float] | None, path: Path) -> tuple[float, float]:
+    """The pixel size that the user gives, else the one that the file holds."""
+    if text is None and stored is None:
+        raise SettingsError(f"{path} does not say how large its pixels are; give --spacing in mm, e.g. --spacing 0.7")
+    if text is None:
+        assert stored is not None
+        return stored
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(math.isfinite(n) and n > 0 for n in numbers):
+        raise SettingsError(f"--spacing is {text!r}; give one positive number in mm, or HEIGHT,WIDTH such as 0.7,0.65")
+    return numbers[0], numbers[-1]
+
+
+def _likely_split(names: tuple[str, ...], path: Path) -> str:
+    """The split that is meant where none is named: the only one, else the first usual name."""
+    usual = [name for name in ("val", "test", "train") if name in names]
+    if len(names) == 1 or usual:
+        return (usual or list(names))[0]
+    raise SettingsError(f"{path} has the groups {', '.join(names) or '(none)'}; choose one with --split")
+
+
+def _check_threshold(r: float) -> None:
+    """Before sampling rather than after it."""
+    keeps(np.ones(1), r)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
