@@ -2,13 +2,16 @@
 
 From a click to pixels, each arrow a frozen record:
 
-    controls --Settings--> panel <--Chosen-- chosen (layers and the slice that is shown)
-    panel --Request--> worker (a thread that drives ``engine.run``) --Result--> view (threshold, agreement) --View--> layers, table
+    form --Settings--> panel <--Plane, Experts-- the viewer's layers
+    panel --Request--> worker, a thread that drives ``engine.run`` --Result--> presenter
+    presenter --View, at a threshold--> looks --> layers; and --> table
 
-- ``settings``, ``plane``, ``chosen``, ``result``, ``outlines``: plain records and arrays, tested without a window;
-- ``layers``: from a result to napari layers, the one place that adds or updates any;
-- ``controls``, ``table``, ``player``: widgets that show and edit records and know nothing of each other;
-- ``panel``: puts them together; ``app``: a viewer with all of it; ``sources``: files and samples for napari's File menu.
+- ``settings``, ``plane``, ``experts``, ``origin``, ``result``, ``outlines``, ``looks``: records and arrays, tested
+  without a window;
+- ``layers``: the one place that adds or changes layers of results; ``field_of_view``: where the model looks;
+- ``choosers``, ``controls``, ``form``, ``table``, ``player``, ``results``: widgets that show and edit records;
+- ``presenter``, ``panel``: put them together; ``app``: a viewer with all of it;
+- ``sources``: files and samples for napari's File menu.
 
 Nothing is imported here: napari imports this package when it looks for plugins.
 """

@@ -1,4 +1,4 @@
-"""Choose among the viewer's layers: one image, and the experts' masks. Both follow what is added, removed and renamed."""
+"""Choose among the viewer's layers: one image, and the experts' masks. Both follow what is added, removed, renamed."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_ambiseg.viewer import experts
 from napari_ambiseg.viewer.origin import role_of
@@ -77,7 +77,7 @@ class ImageChooser(QComboBox):
             self.image_changed.emit()
 
 
-class ExpertsChooser(QToolButton):
+class ExpertsChooser(QPushButton):
     """The Labels layers that hold the experts' masks.
 
     Signals:
@@ -93,7 +93,6 @@ class ExpertsChooser(QToolButton):
         self._known: list[Labels] = []
         self._chosen: list[Labels] = []
         self.setMenu(QMenu(self))
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Labels layers with the experts' masks: one each, or one stack of them")
         self.refresh(None)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.viewer.origin import belongs_to
+from napari_ambiseg.viewer.plane import layer_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Experts:
 
 def is_readable(layer: Labels, image: Image) -> bool:
     """Whether the layer has one of the shapes above."""
-    return _readers_axis(_shape(layer), _shape(image)) is not None
+    return _readers_axis(layer_shape(layer), layer_shape(image)) is not None
 
 
 def detected(layers: Iterable[Labels], image: Image) -> list[Labels]:
@@ -46,14 +47,14 @@ def expert_masks(layers: Sequence[Labels], image: Image, index: tuple[int, ...])
     Raises:
         InputImageError: If a layer is of another shape.
     """
-    shape = _shape(image)
+    shape = layer_shape(image)
     masks: list[NDArray[np.bool_]] = [np.zeros((0, *shape[-2:]), dtype=np.bool_)]
     names: list[str] = []
     for layer in layers:
-        readers_first = _readers_axis(_shape(layer), shape)
+        readers_first = _readers_axis(layer_shape(layer), shape)
         if readers_first is None:
             raise InputImageError(
-                f"the experts' layer {layer.name!r} has shape {_shape(layer)} and the image {image.name!r} {shape}; "
+                f"the experts' layer {layer.name!r} has shape {layer_shape(layer)}, the image {image.name!r} {shape}; "
                 "choose layers of the image's own height and width, one for each expert or one stack of experts"
             )
         found = _slice(layer, index, readers_first=readers_first)
@@ -74,7 +75,3 @@ def _readers_axis(labels: tuple[int, ...], image: tuple[int, ...]) -> bool | Non
     if labels in (image, image[-2:]):
         return False
     return True if labels[1:] == image else None
-
-
-def _shape(layer: Image | Labels) -> tuple[int, ...]:
-    return tuple((layer.data[0] if layer.multiscale else layer.data).shape)

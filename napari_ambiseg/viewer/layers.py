@@ -3,8 +3,8 @@
 Layers are updated in place and never removed here: napari crashes if several go in one turn of the event loop.
 
 Outlines are Vectors: the segments of 16 readings are replaced within about a millisecond, so that a threshold can be
-dragged. For that the array keeps its length and is written to; what is left over has length zero and is not seen. Setting
-``data`` anew would draw the layer's thumbnail each time, which alone takes 40 ms.
+dragged. For that the array keeps its length and is written to; what is left over has length zero and is not seen.
+Setting ``data`` anew would draw the layer's thumbnail each time, which alone takes 40 ms.
 """
 
 from collections.abc import Iterable, Sequence

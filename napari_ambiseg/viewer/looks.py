@@ -28,7 +28,7 @@ _PROBABILITY = Colormap(
     controls=[0.0, 0.25, 0.65, 1.0],
     name="reading probability",
 )
-_WIDTH_MM = {Role.EXPERTS: 0.28, Role.READINGS: 0.1, Role.SELECTED: 0.22, Role.FIELD_OF_VIEW: 0.1}
+_WIDTH_MM = {Role.EXPERTS: 0.2, Role.READINGS: 0.1, Role.SELECTED: 0.18, Role.FIELD_OF_VIEW: 0.1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Where a layer comes from: a record in its metadata, so that a slice's layers find each other again.
 
-The readers of this package put an ``Origin`` on the image and on each expert's layer, with the same key; layers that show
-results carry a ``Role``. Layers without either are the user's own.
+The readers of this package put an ``Origin`` on the image and on each expert's layer, with the same key; layers that
+show results carry a ``Role``. Layers without either are the user's own.
 """
 
 from dataclasses import dataclass, field

@@ -1,9 +1,9 @@
 """Outlines of many masks at once, as line segments: marching squares without the marching.
 
 Between four neighbouring pixel centres lies a cell with corners a b / d c. The outline at ``level`` crosses the cell's
-edges wherever exactly one end is above; which edges are joined depends only on which corners are above, so a table of 16
-cases gives at most two segments per cell, and all cells of all masks are done in a few array operations (about a
-millisecond for 16 masks, where linked contours of a Shapes layer need 300). Segments need not be chained to be drawn.
+edges wherever exactly one end is above; which edges are joined depends only on which corners are above, so a table of
+16 cases gives at most two segments per cell, and all cells of all masks are done in a few array operations (a few
+milliseconds for 16 masks, where linked contours in a Shapes layer need 300). Segments need not be chained to be drawn.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def outline_segments(
     """Outlines of masks, or of values at a level.
 
     Args:
-        values: Masks (S, H, W), or values whose region above ``level`` is outlined. What lies outside the array is below.
+        values: Masks (S, H, W), or values whose region above ``level`` is outlined. Outside the array all is below.
         level: Where the outline runs; one half for masks.
 
     Returns:
@@ -53,7 +53,8 @@ def outline_segments(
         return np.zeros((0, 2, 2), np.float32), np.zeros(0, np.int64)
     # One pixel more on each side, taken from the array where it has one, so that interpolation sees its neighbours.
     floor = min(level - 1.0, -1.0) if values.dtype != np.bool_ else 0.0
-    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)), constant_values=floor)[:, rows[0] : rows[1] + 3, columns[0] : columns[1] + 3]
+    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)), constant_values=floor)
+    padded = padded[:, rows[0] : rows[1] + 3, columns[0] : columns[1] + 3]
     mask, row, column, case, corners = _crossed_cells(padded, level)
     points = _edge_points(corners, level)
     starts, directions, cells = _join(case, points)
@@ -77,7 +78,7 @@ def _crossed_cells(values: NDArray[np.generic], level: float) -> tuple[NDArray[n
 
 
 def _edge_points(corners: NDArray[np.generic], level: float) -> NDArray[np.float32]:
-    """Where the outline would cross each of the four edges (4, K, 2), relative to corner a; rubbish on edges not crossed."""
+    """Where the outline would cross each of the four edges (4, K, 2), relative to corner a, if it does."""
     a, b, c, d = corners
     zero, one = np.zeros_like(a), np.ones_like(a)
     return np.stack(

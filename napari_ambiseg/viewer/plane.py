@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
@@ -52,7 +52,7 @@ class Plane:
         """Keyword arguments that place a layer; see the module.
 
         Args:
-            origin_px: Row and column of the first pixel of an image of its own. None: points in the layer's coordinates.
+            origin_px: Row and column of the first pixel of an image. None: for points in the layer's coordinates.
             step_px: Slice pixels per pixel of that image.
         """
         scale, translate = np.array(self.scale), np.array(self.translate)
@@ -82,51 +82,50 @@ class Plane:
         return image.reshape((1,) * len(self.index) + image.shape)
 
 
-def slice_of(
-    layer: Image, *, point: Sequence[float], displayed: Sequence[int] | None = None
-) -> tuple[NDArray[np.generic], Plane]:
-    """The slice of an image layer that a viewer shows.
+def plane_of(layer: Image, *, point: Sequence[float], displayed: Sequence[int]) -> Plane:
+    """The slice of an image layer that a viewer shows; outside the image, the nearest that it has.
 
     Args:
         layer: The image.
         point: The viewer's ``dims.point``, in the world.
-        displayed: The viewer's ``dims.displayed``, if there is one.
-
-    Returns:
-        Pixels (H, W) and where they lie. The index is that of the nearest slice the image has.
+        displayed: The viewer's ``dims.displayed``.
 
     Raises:
-        InputImageError: If the layer has no such slice.
-    """
-    check_layer(layer)
-    data = layer.data[0] if layer.multiscale else layer.data
-    if displayed is not None and sorted(displayed)[-2:] != [len(point) - 2, len(point) - 1]:
-        raise InputImageError(
-            f"the viewer shows the axes {tuple(displayed)}, and only the last two can be read; "
-            "undo the change of axes (the cube buttons below the layer list)"
-        )
-    index = slice_index(layer, point)
-    return np.asarray(data[index]), _plane(layer, index)
-
-
-def check_layer(layer: Image) -> None:
-    """Refuse image layers that have no slice of grey values.
-
-    Raises:
-        InputImageError: If it is RGB or has no pixels.
+        InputImageError: If the layer has no slice of grey values, or the viewer shows it from another side.
     """
     if layer.rgb:
         raise InputImageError(
             f"the image {layer.name!r} is RGB; convert it to one grey channel (right click on the layer: Split RGB)"
         )
-    shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
-    if 0 in shape:
-        raise InputImageError(f"the image {layer.name!r} has shape {tuple(shape)}, so it has no pixels; choose another image")
+    if 0 in layer_shape(layer):
+        raise InputImageError(
+            f"the image {layer.name!r} has shape {layer_shape(layer)}, so it has no pixels; choose another image"
+        )
+    if sorted(displayed)[-2:] != [len(point) - 2, len(point) - 1]:
+        raise InputImageError(
+            f"the viewer shows the axes {tuple(displayed)}, and only slices along the last two can be read; "
+            "change the axes back with the buttons below the layer list"
+        )
+    return _plane(layer, _slice_index(layer, point))
 
 
-def slice_index(layer: Image, point: Sequence[float]) -> tuple[int, ...]:
+def pixels_of(layer: Image, plane: Plane) -> NDArray[np.generic]:
+    """Grey values (H, W) of a slice."""
+    return np.asarray(_finest(layer)[plane.index])
+
+
+def layer_shape(layer: Image | Labels) -> tuple[int, ...]:
+    """Shape of a layer's data, at full resolution."""
+    return tuple(_finest(layer).shape)
+
+
+def _finest(layer: Image | Labels) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _slice_index(layer: Image, point: Sequence[float]) -> tuple[int, ...]:
     """Index of the slice nearest to a point of the world, for all axes but the last two."""
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    shape = layer_shape(layer)
     position = layer.world_to_data(np.asarray(point, dtype=np.float64)[-layer.ndim :])
     leading = zip(np.asarray(position)[:-2], shape[:-2], strict=True)
     return tuple(int(np.clip(round(float(p)), 0, count - 1)) for p, count in leading)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QStyle, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
 _SECONDS = 3.0  # of a whole trajectory
 _SLOWEST_MS, _FASTEST_MS = 250, 30
@@ -24,20 +24,21 @@ class Player(QWidget):
         self._log_snr: list[float] = []
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._advance)
-        self._button = QToolButton()
+        self._button = QPushButton()
+        self._button.setFixedWidth(56)
         self._button.clicked.connect(self.toggle)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.valueChanged.connect(self._on_value)
         self._slider.sliderPressed.connect(self.pause)
         self._label = QLabel()
-        self._label.setMinimumWidth(132)
+        self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance("100/100 · log SNR +20.0"))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self._button, self._slider, self._label):
             layout.addWidget(widget)
         layout.setStretch(1, 1)
         self.load(steps=(), log_snr=())
-        self._show_icon()
+        self._show_button()
 
     def load(self, *, steps: Sequence[int], log_snr: Sequence[float]) -> None:
         """Make the kept steps of a run playable, standing at the last; none disables the player."""
@@ -74,12 +75,12 @@ class Player(QWidget):
             self._slider.setValue(0)
         interval = 1000 * _SECONDS / max(1, len(self._steps))
         self._timer.start(round(min(max(interval, _FASTEST_MS), _SLOWEST_MS)))
-        self._show_icon()
+        self._show_button()
 
     def pause(self) -> None:
         """Stop where it is."""
         self._timer.stop()
-        self._show_icon()
+        self._show_button()
 
     def go_to(self, position: int) -> None:
         """Show a kept step."""
@@ -99,10 +100,8 @@ class Player(QWidget):
             self._label.setText("")
             return
         step, log_snr = self._steps[self.position], self._log_snr[self.position]
-        self._label.setText(f"step {step}/{self._steps[-1]} · log SNR {log_snr:+.1f}")
+        self._label.setText(f"{step}/{self._steps[-1]} · log SNR {log_snr:+.1f}")
 
-    def _show_icon(self) -> None:
-        standard = QStyle.StandardPixmap
-        icon = standard.SP_MediaPause if self.is_playing else standard.SP_MediaPlay
-        self._button.setIcon(self.style().standardIcon(icon))
+    def _show_button(self) -> None:
+        self._button.setText("Pause" if self.is_playing else "Play")
         self._button.setToolTip("Pause" if self.is_playing else "Play the reverse diffusion: from noise to readings")

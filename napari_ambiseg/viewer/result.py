@@ -1,7 +1,8 @@
 """From what was asked to what is shown: request, result, and the view of a result at a threshold.
 
-A request is complete: whatever the user does while it runs, its result lands on the image it was asked for. A result holds
-the readings as they were sampled; everything that depends on the threshold is derived anew in a view, without the model.
+A request is complete: whatever the user does while it runs, its result lands on the image it was asked for. A result
+holds the readings as they were sampled; everything that depends on the threshold is derived anew in a view, without the
+model.
 """
 
 import math
@@ -28,6 +29,7 @@ class Request:
         image_name: Name of the image layer.
         plane: Where the slice lies in napari's world.
         slice_input: The slice itself.
+        placement: Where the model's grid lies on it.
         experts: What the experts drew on it.
         settings: Model, number of readings, ...
     """
@@ -35,6 +37,7 @@ class Request:
     image_name: str
     plane: Plane
     slice_input: SliceInput
+    placement: Placement
     experts: Experts
     settings: Settings
 
@@ -73,6 +76,11 @@ class View:
     def empty(self) -> int:
         """Number of empty readings."""
         return int((self.areas_mm2 == 0).sum())
+
+    @property
+    def first_drawn(self) -> int:
+        """Number of the first reading that is not empty; 0 if all are."""
+        return int((self.areas_mm2 > 0).argmax())
 
 
 def derive(result: Result, threshold: float) -> View:

@@ -1,6 +1,6 @@
 """What the user sets: one frozen record, checked when it is made, remembered between sessions as JSON.
 
-The file is the user's own: if it is missing, damaged or from another version, the defaults are used and nothing is said.
+The file is the user's own: if it is missing, damaged or of another version, the defaults are used and nothing is said.
 """
 
 import json

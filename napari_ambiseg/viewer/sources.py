@@ -59,10 +59,8 @@ def other_slice(origin: Origin, index: int) -> tuple[MultiReaderSlice, Origin]:
     Raises:
         DataFileError: If there is none, or the file is gone.
     """
-    if origin.path is None:
-        shown = _bundled()[index]
-    else:
-        shown = lidc_hdf5.read_lidc_slice(origin.path, origin.split, index)
+    path, split = origin.path, origin.split
+    shown = _bundled()[index] if path is None else lidc_hdf5.read_lidc_slice(path, split, index)
     return shown, replace(origin, index=index, name=shown.name, rendered=shown.rendered)
 
 

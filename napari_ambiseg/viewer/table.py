@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_ambiseg.viewer.looks import expert_colour
@@ -63,11 +63,11 @@ class ReadingsModel(QAbstractTableModel):
         self._reorder()
         self.layoutChanged.emit()
 
-    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's)
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's)
         """Number of readings."""
         return 0 if parent.isValid() else len(self._areas)
 
-    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's)
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's)
         """Area, experts, mean."""
         return 0 if parent.isValid() else _FIRST_EXPERT + self._scores.shape[1]
 
@@ -85,14 +85,14 @@ class ReadingsModel(QAbstractTableModel):
             return QColor(86, 180, 233, round(110 * score))
         return None
 
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = _Role.DisplayRole) -> Any:  # noqa: N802
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = _Role.DisplayRole) -> Any:
         """Readings are numbered from 1; experts carry their colour."""
         if orientation == Qt.Orientation.Vertical:
             return str(self.reading(section) + 1) if role == _Role.DisplayRole else None
         reader = section - _FIRST_EXPERT
         is_expert = 0 <= reader < len(self._names)
         if role == _Role.DecorationRole and is_expert:
-            return QColor(expert_colour(reader))
+            return _swatch(expert_colour(reader))
         if role == _Role.ToolTipRole:
             return self._explanation(section)
         if role == _Role.DisplayRole:
@@ -123,6 +123,12 @@ class ReadingsModel(QAbstractTableModel):
         keys = self._areas if column == _AREA else self._scores[:, column - _FIRST_EXPERT]
         descending = order == Qt.SortOrder.DescendingOrder
         self._order = np.argsort(-keys if descending else keys, kind="stable")
+
+
+def _swatch(colour: str) -> QPixmap:
+    pixmap = QPixmap(9, 9)
+    pixmap.fill(QColor(colour))
+    return pixmap
 
 
 class ReadingsTable(QTableView):

@@ -1,8 +1,8 @@
 """The thread that samples, so that the window never waits.
 
-A generator drives ``engine.run`` and yields its frames; between two frames the worker looks whether it was asked to stop.
-Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a deleted window), so every one is turned into
-a ``ComputeError`` here, whatever the engine did not translate itself.
+A generator drives ``engine.run`` and yields its frames; between two frames the worker looks whether it was asked to
+stop. Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a deleted window), so every one that
+the engine did not translate itself is turned into a ``ComputeError`` here.
 """
 
 from collections.abc import Generator

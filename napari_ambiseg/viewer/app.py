@@ -1,0 +1,144 @@
+"""A viewer with everything in it: `python -m napari_ambiseg`, with or without somebody who looks.
+
+With a folder to save to, it waits for the readings, saves what it shows and closes: what `make run` does without a
+screen.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import napari
+from napari.viewer import Viewer
+from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_ambiseg.engine.grey import normalise
+from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
+from napari_ambiseg.io.export import save_comparison_csv, save_trajectory_gif
+from napari_ambiseg.readings.intensity import Intensity
+from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.panel import ReadingsPanel
+from napari_ambiseg.viewer.result import Result, View
+
+_PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
+_SIZE = (1280, 720)
+_SETTLE_MS = 300  # for layouts and canvas to be drawn before the picture is taken
+
+
+def main(files: Sequence[Path], save_to: Path | None = None) -> int:
+    """Open napari on files, or on the bundled slices, and draw readings once.
+
+    Args:
+        files: What to open; the bundled slices if there are none.
+        save_to: Folder for a picture of the window, the reverse diffusion and the comparison; then the window closes.
+            None leaves it open.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        AmbisegError: If a file cannot be opened, or with ``save_to``, if there are no readings.
+    """
+    viewer = Viewer(title="AmbiSeg: for research, not for diagnosis")
+    try:
+        panel = open_everything(viewer, files)
+    except AmbisegError:
+        viewer.close()
+        raise
+    if save_to is None:
+        QTimer.singleShot(0, panel.run)
+        napari.run()
+        return 0
+    try:
+        for path in run_and_save(viewer, panel, save_to):
+            print(f"saved {path}")
+    finally:
+        viewer.close()
+    return 0
+
+
+def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
+    """Open files and dock, arranged so that the lesion is large.
+
+    Raises:
+        DataFileError: If a file cannot be opened.
+    """
+    viewer.window.resize(*_SIZE)
+    for file in files:
+        _open(viewer, file)
+    if not files:
+        viewer.open_sample(_PLUGIN, _SAMPLE)
+    _, panel = viewer.window.add_plugin_dock_widget(_PLUGIN, _DOCK, tabify=False)
+    assert isinstance(panel, ReadingsPanel)
+    viewer.canvas.overlays["scale_bar"].visible = True
+    if panel.form.image.image is not None:
+        viewer.layers.selection.active = panel.form.image.image
+    QApplication.processEvents()
+    panel.zoom()
+    return panel
+
+
+def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Path]:
+    """Run, wait, and save what is shown.
+
+    Returns:
+        The files.
+
+    Raises:
+        AmbisegError: If the run or the saving fails.
+    """
+    ended = QEventLoop()
+    panel.run_ended.connect(ended.quit)
+    panel.run()
+    if panel.is_running:
+        ended.exec()
+    if panel.error is not None:
+        raise panel.error
+    if panel.result is None or panel.view is None:
+        raise ComputeError("the run was cancelled, so there is nothing to save; run it again")
+    QTimer.singleShot(_SETTLE_MS, ended.quit)
+    ended.exec()
+    folder.mkdir(parents=True, exist_ok=True)
+    screenshot = folder / "screenshot.png"
+    viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
+    return [screenshot, *save_figures(panel.result, panel.view, folder)]
+
+
+def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
+    """The reverse diffusion as an animation and, if there are experts, the comparison with them."""
+    sampled, request = result.sampled, result.request
+    animation, table = folder / "trajectory.gif", folder / "comparison.csv"
+    pixels = normalise(request.slice_input.pixels, sampled.grey, Intensity())
+    save_trajectory_gif(animation, frames=sampled.x_t, image=sampled.placement.to_grid(pixels))
+    if view.comparison is None:
+        return [animation]
+    about = {
+        "image": request.image_name,
+        "model": sampled.model_name,
+        "sampler": sampled.options.sampler,
+        "steps": sampled.options.steps,
+        "seed": request.settings.seed,
+        "relative_area_threshold": view.threshold,
+    }
+    save_comparison_csv(
+        table,
+        comparison=view.comparison,
+        sample_areas_mm2=view.areas_mm2,
+        expert_areas_mm2=view.expert_areas_mm2,
+        about=about,
+    )
+    return [animation, table]
+
+
+def _open(viewer: Viewer, file: Path) -> None:
+    if not file.exists():
+        raise DataFileError(f"there is no file at {file}; check the path")
+    if sources.get_reader(str(file)) is not None:
+        viewer.open(file, plugin=_PLUGIN)
+        return
+    try:
+        viewer.open(file)
+    except (ValueError, OSError) as error:  # what napari raises where no reader wants the file, or none can read it
+        if isinstance(error, AmbisegError):
+            raise
+        raise DataFileError(f"napari cannot open {file} ({error}); give an image or an LIDC file in HDF5") from error

@@ -1,0 +1,126 @@
+"""The upper half of the dock: what to read, with which model, where; run, cancel, and what is going on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_ambiseg.viewer.choosers import ExpertsChooser, ImageChooser
+from napari_ambiseg.viewer.controls import SettingsForm, tight
+from napari_ambiseg.viewer.origin import Origin
+
+NOTICE = "For research, not for diagnosis."
+RENDERED = "Rendered pixels, real outlines"
+
+
+class Form(QWidget):
+    """Widgets and what they say; the panel decides what they do."""
+
+    def __init__(self, viewer: ViewerModel, bundled: Mapping[str, Path], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.image = ImageChooser(viewer)
+        self.slice_index = QSpinBox()
+        self.slice_index.setKeyboardTracking(False)
+        self.slice_index.setToolTip("Slice of the file")
+        self.rendered = QLabel(RENDERED)
+        self.rendered.setStyleSheet("color: #F0B429; font-weight: bold;")
+        self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
+        self.experts = ExpertsChooser(viewer)
+        self.settings = SettingsForm(bundled)
+        self.place = QPushButton("Place on lesion")
+        self.place.setCheckable(True)
+        self.place.setToolTip("Click on the lesion to move the model's field of view there")
+        self.zoom = QPushButton("Zoom to it")
+        self.zoom.setToolTip("Fill the view with the model's field of view")
+        self.run = _button("Run", "Alt+R", "Draw readings")
+        self.cancel = _button("Cancel", "Esc", "Stop after the current step")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self.progress.setFormat("step %v of %m")
+        self.progress.setMaximumHeight(14)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._arrange()
+        self.show_idle()
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Show one sentence on what is going on."""
+        self.status.setStyleSheet("color: #FF7B72;" if is_error else "")
+        self.status.setText(text)
+
+    def show_origin(self, origin: Origin | None) -> None:
+        """Show which slice of its file the image is; nothing for the user's own images."""
+        several = origin is not None and origin.count > 1
+        self._rows.setRowVisible(self.slice_index, several)
+        self.rendered.setVisible(origin is not None and origin.rendered)
+        if origin is not None:
+            blocked = self.slice_index.blockSignals(True)
+            self.slice_index.setRange(0, origin.count - 1)
+            self.slice_index.setSuffix(f"  of 0–{origin.count - 1}")
+            self.slice_index.setValue(origin.index)
+            self.slice_index.blockSignals(blocked)
+
+    def show_running(self, *, total: int) -> None:
+        """A run has started."""
+        self.run.setEnabled(False)
+        self.cancel.setEnabled(True)
+        self.cancel.setText("Cancel (Esc)")
+        self.progress.setRange(0, total)
+        self.progress.setValue(0)
+
+    def show_cancelling(self) -> None:
+        """The run has been asked to stop."""
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Cancelling…")
+
+    def show_idle(self) -> None:
+        """No run goes on."""
+        self.run.setEnabled(True)
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Cancel (Esc)")
+        if self.progress.value() < self.progress.maximum():
+            self.progress.reset()
+
+    def _arrange(self) -> None:
+        self._rows = QFormLayout()
+        tight(self._rows)
+        self._rows.addRow("Image", self.image)
+        self._rows.addRow("Slice", self.slice_index)
+        self._rows.addRow("Experts", self.experts)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.rendered)
+        layout.addLayout(self._rows)
+        layout.addWidget(self.settings)
+        layout.addLayout(_row(self.place, self.zoom))
+        layout.addLayout(_row(self.run, self.cancel))
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+
+
+def _button(text: str, shortcut: str, tip: str) -> QPushButton:
+    """A button that names its shortcut. A disabled one leaves its keys to napari."""
+    button = QPushButton(f"{text} ({shortcut})")
+    button.setShortcut(shortcut)
+    button.setToolTip(tip)
+    return button
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row

@@ -1,0 +1,326 @@
+"""The dock: choose, run, look. It joins form, sampler and presenter, and turns problems into sentences."""
+
+import napari.viewer
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from napari_ambiseg.engine import Frame, GreyScale, SliceInput, bundled_models, check_slice, place
+from napari_ambiseg.errors import AmbisegError, InputImageError
+from napari_ambiseg.models.checkpoint import read_header
+from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.choosers import Connections
+from napari_ambiseg.viewer.experts import expert_masks
+from napari_ambiseg.viewer.field_of_view import FieldOfView
+from napari_ambiseg.viewer.form import NOTICE, Form
+from napari_ambiseg.viewer.layers import Canvas
+from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of, with_origin
+from napari_ambiseg.viewer.plane import pixels_of, plane_of
+from napari_ambiseg.viewer.presenter import Presenter
+from napari_ambiseg.viewer.result import Request, Result, View
+from napari_ambiseg.viewer.results import ResultsBox
+from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
+from napari_ambiseg.viewer.worker import Sampler
+
+_LIVE_MS = 80  # between two steps that are drawn while a run goes on
+
+
+class ReadingsPanel(QWidget):
+    """The dock widget of napari's Plugins menu.
+
+    Signals:
+        run_ended: A run has finished, failed or stopped; whatever it brought is shown.
+    """
+
+    run_ended = Signal()
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        # napari hands plugins a proxy that makes a new object of a layer at each look: no layer would be itself again.
+        self._viewer: napari.viewer.Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        canvas = Canvas(self._viewer)
+        self._field = FieldOfView(self._viewer, canvas)
+        self._sampler = Sampler(self)
+        self._request: Request | None = None
+        self._frame: Frame | None = None
+        self._is_stale = False
+        self.error: Exception | None = None
+        self.form = Form(self._viewer, bundled_models())
+        self.results = ResultsBox()
+        self._presenter = Presenter(canvas, self.results)
+        self._live = QTimer(self)
+        self._live.setSingleShot(True)
+        self._live.setInterval(_LIVE_MS)
+        self._live.timeout.connect(self._show_live)
+        self._arrange()
+        self.show_settings(remembered_settings(settings_path()))
+        self._connect_widgets()
+        self._connect_viewer()
+        self.form.experts.refresh(self.form.image.image)
+        self._on_image()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return self._sampler.is_running
+
+    @property
+    def result(self) -> Result | None:
+        """The run that is shown."""
+        return self._presenter.result
+
+    @property
+    def view(self) -> View | None:
+        """The same at the threshold that is set."""
+        return self._presenter.view
+
+    @property
+    def settings(self) -> Settings:
+        """What is set.
+
+        Raises:
+            SettingsError: If there is no model.
+        """
+        return self.form.settings.settings(self.results.threshold)
+
+    def show_settings(self, settings: Settings) -> None:
+        """Set everything that can be set."""
+        self.form.settings.show_settings(settings)
+        self.results.set_threshold(settings.threshold)
+
+    def run(self) -> None:
+        """Draw readings on the chosen image as it is shown now; problems are shown, not raised."""
+        if self.is_running:
+            return
+        self.error = None
+        try:
+            request = self.request()
+        except AmbisegError as error:
+            self._fail(error)
+            return
+        remember_settings(request.settings, settings_path())
+        self._request, self._frame, self._is_stale = request, None, False
+        self.results.player.pause()
+        self.form.show_running(total=request.settings.options.steps)
+        self.form.say(f"Reading {request.image_name!r}, {request.settings.readings} times …")
+        self._sampler.start(request)
+
+    def cancel(self) -> None:
+        """Stop the run after the step that it is in."""
+        if self.is_running:
+            self._sampler.cancel()
+            self.form.show_cancelling()
+
+    def request(self) -> Request:
+        """What a run would be asked now.
+
+        Raises:
+            AmbisegError: If it cannot be run.
+        """
+        image = self.form.image.image
+        if image is None:
+            raise InputImageError("no image is open; open one, or take File > Open Sample > AmbiSeg")
+        settings, path = self.settings, self.form.settings.model.path
+        assert path is not None  # otherwise there are no settings
+        plane = plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
+        origin = origin_of(image)
+        slice_input = SliceInput(
+            pixels=np.array(pixels_of(image, plane)),  # a copy: the user may paint or move on while the run goes on
+            spacing_mm=plane.spacing_mm,
+            grey=origin.grey if origin is not None else GreyScale.AUTO,
+            centre_px=self._field.centre_px,
+        )
+        grid = read_header(path).grid
+        check_slice(slice_input, grid)
+        height, width = slice_input.pixels.shape
+        placement = place(
+            grid, slice_shape=(height, width), spacing_mm=plane.spacing_mm, centre_px=slice_input.centre_px
+        )
+        experts = expert_masks(self.form.experts.layers, image, plane.index)
+        return Request(image.name, plane, slice_input, placement, experts, settings)
+
+    def go_to_slice(self, index: int) -> None:
+        """Show another slice of the file that the chosen image is from, in the layers that are there."""
+        image = self.form.image.image
+        origin = origin_of(image)
+        if image is None or origin is None or index == origin.index:
+            return
+        try:
+            shown, new_origin = sources.other_slice(origin, index)
+        except AmbisegError as error:
+            self.form.show_origin(origin)
+            self._fail(error)
+            return
+        masks = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and belongs_to(layer, image)]
+        for layer, mask in zip(masks, shown.readings, strict=False):
+            layer.data = mask.astype("uint8")
+            layer.metadata = with_origin(new_origin)
+            layer.visible = True
+        image.data = shown.image[0]
+        image.contrast_limits = sources.contrast_limits(shown)
+        image.name, image.metadata = new_origin.name, with_origin(new_origin)
+        self._is_stale = True
+        self._on_image()
+
+    def zoom(self) -> None:
+        """Fill the view with the model's field of view."""
+        self._field.zoom()
+
+    # What the sampler tells
+
+    def _on_frame(self, frame: Frame) -> None:
+        self.form.progress.setValue(frame.step)
+        self._frame = frame
+        if not self._live.isActive():
+            self._live.start()
+
+    def _show_live(self) -> None:
+        if self.is_running and self._request is not None and self._frame is not None and not self._is_stale:
+            self._presenter.show_running(self._request, self._frame)
+
+    def _on_finished(self, result: Result) -> None:
+        self.form.show_idle()
+        if self._is_stale:
+            self.form.say("Another slice is shown by now, so the readings of the one before are dropped.")
+        else:
+            self._hide_expert_layers()
+            self._presenter.show(result)
+            sampled, guess = result.sampled, "" if result.request.plane.in_mm else " Its scale is taken as millimetres."
+            self.form.say(
+                f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s; grey scale: {sampled.grey.value}.{guess}"
+            )
+        self.run_ended.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self.form.show_idle()
+        self._fail(error)
+        self._presenter.refresh()
+        self.run_ended.emit()
+
+    def _on_cancelled(self) -> None:
+        self.form.show_idle()
+        self.form.say("Cancelled.")
+        self._presenter.refresh()
+        self.run_ended.emit()
+
+    def _fail(self, error: Exception) -> None:
+        """Say what is wrong, in the dock and as napari's notification; everything that is loaded stays."""
+        self.error = error
+        text = str(error) if isinstance(error, AmbisegError) else f"unexpected {type(error).__name__}: {error}"
+        self.form.say(text, is_error=True)
+        show_error(text)
+
+    # What the viewer tells
+
+    def _on_layers(self, event: object = None) -> None:
+        newest = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
+        if newest is not None and role_of(newest) is not None:
+            return
+        self.form.image.refresh(newest if isinstance(newest, Image) else None)
+        self.form.experts.refresh(self.form.image.image)
+
+    def _on_image(self) -> None:
+        """Another image, or another slice of its file."""
+        image = self.form.image.image
+        self._field.centre_px = None
+        self.form.show_origin(origin_of(image))
+        self.form.experts.refresh(image)
+        self._draw_field()
+        if self._is_stale:
+            self._presenter.clear()
+
+    def _draw_field(self, event: object = None) -> None:
+        self._field.draw(self.form.image.image, self.form.settings.model.path)
+
+    def _hide_expert_layers(self) -> None:
+        """The experts' masks that came with the image give way to their outlines, which are finer."""
+        for layer in self.form.experts.layers:
+            if origin_of(layer) is not None:
+                layer.visible = False
+
+    def _on_place(self, on: bool) -> None:
+        image = self.form.image.image
+        if not on or image is None:
+            self._field.stop_waiting()
+            self.form.place.setChecked(False)
+            return
+        self.form.say("Click on the lesion.")
+        self._field.await_click(image, self._on_placed)
+
+    def _on_placed(self) -> None:
+        self.form.place.setChecked(False)
+        self.form.say("")
+        self._draw_field()
+
+    # Putting it together
+
+    def _connect_widgets(self) -> None:
+        self.form.run.clicked.connect(self.run)
+        self.form.cancel.clicked.connect(self.cancel)
+        self.form.zoom.clicked.connect(self.zoom)
+        self.form.place.toggled.connect(self._on_place)
+        self.form.slice_index.valueChanged.connect(self.go_to_slice)
+        self.form.image.image_changed.connect(self._on_image)
+        self.form.settings.model_changed.connect(self._draw_field)
+        self.results.threshold_changed.connect(self._presenter.set_threshold)
+        self.results.reading_selected.connect(self._presenter.refresh)
+        self.results.step_shown.connect(self._presenter.refresh)
+        self.results.seen_changed.connect(self._presenter.show_roles)
+        self._sampler.advanced.connect(self._on_frame)
+        self._sampler.finished.connect(self._on_finished)
+        self._sampler.failed.connect(self._on_failed)
+        self._sampler.cancelled.connect(self._on_cancelled)
+
+    def _connect_viewer(self) -> None:
+        events = self._viewer.layers.events
+        connections = Connections()
+        connections.make((events.inserted, events.removed, events.reordered, events.renamed), self._on_layers)
+        connections.make((self._viewer.dims.events.current_step, self._viewer.dims.events.order), self._draw_field)
+        sampler, field = self._sampler, self._field
+
+        def let_go() -> None:  # no method: the widget is gone by then
+            connections.drop()
+            field.stop_waiting()
+
+        self.destroyed.connect(let_go)
+        self.destroyed.connect(sampler.cancel)
+
+    def _arrange(self) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        notice = QLabel(NOTICE)
+        notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        for widget in (self.form, line, self.results, notice):
+            layout.addWidget(widget)
+        layout.setStretchFactor(self.results, 1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(_TallScroll(inner))
+
+
+class _TallScroll(QScrollArea):
+    """Scrolls up and down only: always as wide as what is in it needs to be, in whatever font and style."""
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inner)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content, with its scroll bar."""
+        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(max(320, width), super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The content's layout has changed, for instance because a style sheet came in."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
