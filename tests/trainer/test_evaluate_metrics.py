@@ -6,10 +6,12 @@ inner and nothing (d = 1), and 6 are equal: D = E d(Y, Y') = (3 + 4 + 2) / 16.
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from trainer.evaluation.data import read_data
 from trainer.evaluation.metrics import metric_names, slice_metrics
 from trainer.evaluation.references import REFERENCES, reference_metrics, resampled
 
@@ -114,3 +116,13 @@ def test_a_lone_expert_has_no_others_to_be_judged_against() -> None:
     assert set(found) == set(REFERENCES)
     assert all(math.isnan(value) for value in found["one_expert"].values())
     assert found["majority_oracle"]["dice_4"] == 1
+
+
+def test_references_on_real_slices_come_in_the_order_of_what_they_know(lidc_val: Path) -> None:
+    """Who draws as the experts do comes before their majority, that before one of them, and that before nobody."""
+    data = read_data([str(lidc_val)], "val", limit=40, seed=0)
+    tasks = [data[i] for i in range(len(data))]
+    found = [references(task.slice.readings, task.id, (16,)) for task in tasks]
+    ged = {name: np.mean([one[name]["ged_16"] for one in found]) for name in REFERENCES}
+    assert ged["experts_resampled"] < ged["majority_oracle"] < ged["one_expert"] < ged["empty"]
+    assert len({task.slice.subject for task in tasks}) > 30  # even spacing goes through the patients
