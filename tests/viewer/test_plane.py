@@ -73,7 +73,7 @@ def test_a_scale_in_pixels_is_taken_as_millimetres_and_known_to_be() -> None:
     ("layer", "displayed", "words"),
     [
         (Image(np.zeros((8, 8, 3), np.uint8), rgb=True), (0, 1), "RGB"),
-        (Image(np.zeros((0, 8)), contrast_limits=(0, 1)), (0, 1), "no pixels"),
+        (Image(np.zeros((0, 8)), contrast_limits=(0, 1), visible=False), (0, 1), "no pixels"),
         (Image(np.zeros((4, 8, 8))), (0, 2), "axes"),
     ],
 )

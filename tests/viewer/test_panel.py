@@ -1,0 +1,280 @@
+"""The dock in a viewer that nobody sees: runs, cancels, refuses, and survives what users do meanwhile."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from napari.utils.notifications import notification_manager
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool
+
+from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.origin import Role, role_of
+from napari_ambiseg.viewer.panel import ReadingsPanel
+from napari_ambiseg.viewer.settings import Settings, remembered_settings
+
+LONG = 60_000  # milliseconds; runs take a fraction of a second, but a test machine may be busy
+Viewer = napari.viewer.Viewer
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Viewer]) -> Iterator[Viewer]:
+    yield make_napari_viewer(strict_qt="raise")
+    assert QThreadPool.globalInstance().waitForDone(LONG)  # no run outlives its test
+
+
+@pytest.fixture
+def panel(viewer: Viewer, toy_model: Path) -> ReadingsPanel:
+    panel = ReadingsPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="Readings", area="right")
+    panel.show_settings(Settings(model=str(toy_model), readings=8))
+    return panel
+
+
+def texture(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(0).random(shape, dtype=np.float32)
+
+
+def add_slice(viewer: Viewer, **options) -> Image:
+    return viewer.add_image(texture((64, 64)), **{"scale": (0.5, 0.5), "units": ("mm", "mm"), **options})
+
+
+def role_layer(viewer: Viewer, role: Role):
+    return next(layer for layer in viewer.layers if role_of(layer) is role)
+
+
+def run(panel: ReadingsPanel, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        assert panel.is_running, panel.form.status.text()
+
+
+def test_a_run_fills_layers_and_table(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, expert_masks: np.ndarray
+) -> None:
+    add_slice(viewer, name="ct")
+    experts = viewer.add_labels(expert_masks.astype(np.uint8), name="experts", scale=(1, 0.5, 0.5))
+    panel.form.experts.choose([experts])
+    run(panel, qtbot)
+    assert {role_of(layer) for layer in viewer.layers} == {None, *Role}
+    assert panel.results.table.model().rowCount() == 8
+    assert panel.results.table.model().columnCount() == 5
+    assert "GED" in panel.results.summary_label.text()
+    assert panel.error is None
+    assert panel.form.run.isEnabled()
+    assert not panel.form.cancel.isEnabled()
+    assert notification_manager.records == [] or "error" not in str(notification_manager.records[-1].severity).lower()
+
+
+def test_settings_are_remembered_at_a_run(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, own_settings: Path
+) -> None:
+    add_slice(viewer)
+    panel.results.set_threshold(0.25)
+    run(panel, qtbot)
+    assert remembered_settings(own_settings) == panel.settings
+    assert panel.settings.threshold == 0.25
+
+
+def test_the_threshold_acts_without_sampling(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, monkeypatch) -> None:
+    add_slice(viewer)
+    run(panel, qtbot)
+    monkeypatch.setattr("napari_ambiseg.engine.run", None)  # anything that sampled now would fail
+    drawn = {}
+    for threshold in (0.0, 1.0):
+        panel.results.set_threshold(threshold)
+        drawn[threshold] = int(np.abs(role_layer(viewer, Role.READINGS).data[:, 1]).any(axis=1).sum())
+        assert f"{panel.view.empty} of 8" in panel.results.summary_label.text()
+    assert 0 < drawn[1.0] < drawn[0.0]
+
+
+def test_clicking_on_a_row_selects_that_reading(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+    add_slice(viewer)
+    panel.results.set_threshold(0.0)
+    run(panel, qtbot)
+    for reading in np.flatnonzero(panel.view.areas_mm2)[:3]:
+        panel.results.table.selectRow(int(reading))
+        rows, _ = np.nonzero(panel.view.readings[reading])
+        data = role_layer(viewer, Role.SELECTED).data
+        starts = data[np.abs(data[:, 1]).any(axis=1), 0, 0]
+        assert starts.max() == rows.max() + 0.5
+
+
+def test_scrubbing_shows_the_noise_and_the_end_the_readings(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+    add_slice(viewer)
+    run(panel, qtbot)
+    noise = role_layer(viewer, Role.TRAJECTORY)
+    panel.results.player.go_to(2)
+    assert noise.visible
+    np.testing.assert_array_equal(noise.data, panel.result.sampled.x_t[2, panel.results.selected])
+    panel.results.player.go_to(9)
+    assert not noise.visible
+
+
+def test_cancel_stops_the_run_and_the_next_one_runs(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_slice(viewer)
+    monkeypatch.setattr(toy, "delay", 0.1)
+    panel.form.settings.steps.setValue(1000)
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        qtbot.waitUntil(lambda: panel.form.progress.value() > 0, timeout=LONG)
+        panel.cancel()
+        assert panel.form.cancel.text() == "Cancelling…"
+    assert panel.result is None
+    assert panel.form.status.text() == "Cancelled."
+    monkeypatch.setattr(toy, "delay", 0.0)
+    panel.form.settings.steps.setValue(5)
+    run(panel, qtbot)
+    assert panel.result is not None
+
+
+def test_a_second_run_during_a_run_is_not_started(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_slice(viewer)
+    monkeypatch.setattr(toy, "delay", 0.05)
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        panel.form.settings.readings.setValue(3)
+        panel.run()
+    assert len(panel.result.sampled.seeds) == 8
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("CUDA error"), MemoryError(), RuntimeError("out of memory")])
+def test_a_failing_run_is_shown_and_nothing_is_lost(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    add_slice(viewer)
+    run(panel, qtbot)
+    before = panel.result
+    monkeypatch.setattr(toy, "failure", failure)
+    run(panel, qtbot)
+    assert panel.result is before
+    assert type(panel.error).__name__ == "ComputeError"
+    assert panel.form.status.text() == str(panel.error)
+    assert str(panel.error) in notification_manager.records[-1].message
+    assert panel.form.run.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "words"),
+    [
+        (np.zeros((64, 64, 3), np.uint8), {"rgb": True}, "RGB"),
+        (np.ones((64, 64)), {}, "every pixel"),
+        (np.where(np.eye(64), np.nan, texture((64, 64))), {}, "NaN"),
+        (texture((20, 64)), {}, "smaller than"),
+        (np.zeros((0, 64)), {"visible": False, "contrast_limits": (0, 1)}, "no pixels"),
+    ],
+)
+def test_images_that_cannot_be_read_are_refused_in_one_sentence(
+    viewer: Viewer, panel: ReadingsPanel, pixels: np.ndarray, options: dict, words: str
+) -> None:
+    layer = viewer.add_image(pixels, name="bad", scale=(0.5, 0.5), **options)
+    panel.run()
+    assert not panel.is_running
+    assert words in panel.form.status.text()
+    assert words in notification_manager.records[-1].message
+    assert layer in viewer.layers
+
+
+def test_no_image_is_said_in_a_sentence(viewer: Viewer, panel: ReadingsPanel) -> None:
+    panel.run()
+    assert "no image is open" in panel.form.status.text()
+
+
+def test_experts_of_another_shape_are_refused_by_name(viewer: Viewer, panel: ReadingsPanel) -> None:
+    add_slice(viewer)
+    wrong = viewer.add_labels(np.ones((10, 10), int), name="wrong one")
+    panel.form.experts.choose([wrong])
+    panel.run()
+    assert "'wrong one'" in panel.form.status.text()
+    assert not panel.is_running
+
+
+def test_the_result_lands_on_the_image_that_was_chosen_when_run_was_pressed(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = add_slice(viewer, name="first", translate=(100, 200))
+    monkeypatch.setattr(toy, "delay", 0.05)
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        add_slice(viewer, name="second")
+        assert panel.form.image.image.name == "second"
+        viewer.layers.remove(chosen)
+    assert panel.result.request.image_name == "first"
+    assert tuple(role_layer(viewer, Role.READINGS).translate) == (100, 200)
+    panel.results.set_threshold(0.9)  # the image is gone, its result is not
+    assert panel.view.threshold == 0.9
+
+
+def test_a_stack_is_read_at_the_slice_that_is_shown(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+    viewer.add_image(texture((5, 64, 64)), scale=(2, 0.5, 0.5))
+    viewer.dims.set_point(0, 6.0)
+    run(panel, qtbot)
+    assert panel.result.request.plane.index == (3,)
+    viewer.dims.set_point(0, 2.0)
+    assert role_layer(viewer, Role.FIELD_OF_VIEW).data[0, 0, 0] == 1
+    assert (role_layer(viewer, Role.SELECTED).data[0, 0, 0]) == 3
+
+
+def test_a_click_moves_the_field_of_view(viewer: Viewer, panel: ReadingsPanel, MouseEvent: type) -> None:
+    add_slice(viewer)
+    panel.form.place.setChecked(True)
+    press = MouseEvent(type="mouse_press", position=(12.0, 20.0))
+    next(viewer.mouse_drag_callbacks[-1](viewer, press))
+    assert press.handled
+    assert not panel.form.place.isChecked()
+    assert panel.request().slice_input.centre_px == (24.0, 40.0)
+    (top, bottom), (left, right) = panel.request().placement.bounds_px
+    assert abs((top + bottom) / 2 - 24) <= 0.5
+    assert abs((left + right) / 2 - 40) <= 0.5
+
+
+def test_closing_the_dock_during_a_run_is_safe(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_slice(viewer)
+    monkeypatch.setattr(toy, "delay", 0.05)
+    panel.form.settings.steps.setValue(1000)
+    panel.run()
+    qtbot.waitUntil(lambda: panel.form.progress.value() > 0, timeout=LONG)
+    dock = next(iter(viewer.window.dock_widgets))
+    assert dock == "Readings"
+    with qtbot.waitSignal(panel.destroyed, timeout=LONG):
+        viewer.window.remove_dock_widget(panel)
+        panel.deleteLater()
+    assert QThreadPool.globalInstance().waitForDone(LONG)
+    add_slice(viewer, name="later")  # events that the dock listened to
+
+
+def test_experts_opened_with_an_image_are_chosen_and_slices_can_be_changed(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot
+) -> None:
+    for data, options, kind in sources.bundled_sample():
+        getattr(viewer, f"add_{kind}")(data, **options)
+    assert len(panel.form.experts.layers) == 4
+    assert not panel.form.rendered.isHidden()
+    run(panel, qtbot)
+    assert not any(layer.visible for layer in panel.form.experts.layers)
+    before = viewer.layers[0].data
+    panel.form.slice_index.setValue(1)
+    assert not np.array_equal(viewer.layers[0].data, before)
+    assert panel.result is None
+    assert not role_layer(viewer, Role.READINGS).visible
+    run(panel, qtbot)
+    assert role_layer(viewer, Role.READINGS).visible
+    shown, _ = sources.other_slice(panel.form.image.image.metadata["napari-ambiseg"], 1)
+    np.testing.assert_array_equal(panel.result.request.experts.masks, shown.readings)
+
+
+def test_layers_of_results_are_never_offered_as_input(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+    image = add_slice(viewer)
+    run(panel, qtbot)
+    assert panel.form.image.count() == 1
+    assert panel.form.image.image is image
+    assert not any(isinstance(layer, Labels) for layer in viewer.layers)
