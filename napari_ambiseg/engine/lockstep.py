@@ -5,8 +5,8 @@ is a generator of states; they advance in lockstep, because a frame shows all re
 has noise of its own (one generator per seed), so the chunks change nothing but rounding.
 
 On a CPU the chunks of a step are computed side by side by workers with one thread each. Threads that share one
-convolution wait for each other hundreds of times a step: where other programs want the processor too, each wait may last
-a time slice, and a run was seen to take thirty times as long.
+convolution wait for each other hundreds of times a step: where other programs want the processor too, each wait may
+last a time slice, and a run was seen to take thirty times as long.
 """
 
 from collections.abc import Iterator, Sequence

@@ -73,6 +73,7 @@ def _from_arrays(path: Path) -> Picture:
 def _from_pillow(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong is said below, once
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pages = int(getattr(image, "n_frames", 1))

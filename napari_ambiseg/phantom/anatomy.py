@@ -1,7 +1,7 @@
-"""What surrounds the lung: chest wall with ribs, diaphragm or heart, mediastinum with vessels and spine, air outside.
+"""What surrounds the lung: chest wall with ribs, air behind it, diaphragm or heart, mediastinum with vessels and spine.
 
-Every body is a signed distance to the lung's border, positive in the lung. The readers' nodule must lie in the lung, so a
-border that cuts it is moved outwards until it only touches it: that is how pleural nodules look.
+Every body is a signed distance to the lung's border, positive in the lung. The readers' nodule must lie in the lung, so
+a border that cuts it is moved outwards until it only touches it: that is how pleural nodules look.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_ambiseg.phantom.fields import Image, edge, plane, random_field
 
 AIR = -0.17
+OUTSIDE = -0.8
 FAT = 0.86
 MUSCLE = 1.02
 
@@ -45,9 +46,9 @@ def soft_tissue(rng: np.random.Generator, *, fat: float) -> Image:
 
 def bone(distance: Image, rng: np.random.Generator) -> tuple[Image, Image]:
     """Share and grey of a bone with the signed distance ``distance`` (positive inside): bright rim, mottled marrow."""
-    rim = edge(rng.uniform(0.3, 1.1) + 0.3 * random_field(rng, 3.0) - distance, 0.4)
+    rim = edge(rng.uniform(0.5, 1.4) + 0.4 * random_field(rng, 3.0) - distance, 0.4)
     marrow = rng.uniform(1.1, 1.45) + rng.uniform(0.05, 0.15) * random_field(rng, 1.2)
-    return edge(distance, 0.4), marrow + (rng.uniform(1.5, 2.2) - marrow) * rim
+    return edge(distance, 0.4), marrow + (rng.uniform(1.6, 2.5) - marrow) * rim
 
 
 def ribs(rng: np.random.Generator, *, along: Image, depth: Image) -> tuple[Image, Image]:
@@ -56,14 +57,14 @@ def ribs(rng: np.random.Generator, *, along: Image, depth: Image) -> tuple[Image
     A slice cuts a rib obliquely: a bar with pointed ends, each at its own tilt, sunk into the wall by some millimetres.
     """
     distance = np.full_like(depth, -np.inf)
-    place = rng.uniform(-32, 0)
-    for _ in range(rng.integers(1, 3)):
-        half, thick = rng.uniform(4, 16), rng.uniform(1.6, 3.6)
+    place = rng.uniform(-36, 0)
+    for _ in range(rng.integers(1, 4)):
+        half, thick = rng.uniform(5, 18), rng.uniform(2.0, 4.2)
         offset = along - place
-        below = depth - rng.uniform(thick + 1.0, thick + 5.0) - rng.uniform(-0.25, 0.25) * offset
+        below = depth - rng.uniform(thick + 0.5, thick + 4.0) - rng.uniform(-0.25, 0.25) * offset
         ending = thick * (1 - (offset / half) ** 2)
         distance = np.maximum(distance, (ending - np.abs(below)) + 0.3 * random_field(rng, 3.0))
-        place += half + rng.uniform(14, 40)
+        place += half + rng.uniform(8, 30)
     return bone(distance, rng)
 
 
@@ -74,15 +75,19 @@ def chest_wall(rng: np.random.Generator, nodule: NDArray[np.bool_], angle: float
     gap = rng.uniform(0, 34) if rng.random() > 0.2 else 0.0
     cy, cx = np.sin(angle) * (gap - radius), np.cos(angle) * (gap - radius)
     around = np.hypot(y - cy, x - cx)
-    distance = radius - around + rng.uniform(0.5, 3.0) * random_field(rng, 16.0) + rng.uniform(0.1, 0.5) * random_field(rng, 5.0)
+    bends = rng.uniform(0.5, 3.0) * random_field(rng, 16.0) + rng.uniform(0.1, 0.5) * random_field(rng, 5.0)
+    distance = radius - around + bends
     distance = clear_of(distance, nodule, touch_mm=rng.uniform(0.2, 0.8))
     along = ((np.arctan2(y - cy, x - cx) - angle + np.pi) % (2 * np.pi) - np.pi) * radius
-    grey = soft_tissue(rng, fat=rng.uniform(0.0, 0.5))
-    if rng.random() < 0.7:
+    grey = soft_tissue(rng, fat=rng.uniform(0.0, 0.45))
+    if rng.random() < 0.9:
         share, bright = ribs(rng, along=along, depth=-distance)
         grey = grey + share * (bright - grey)
     skin = rng.uniform(18, 90)
-    return distance, grey + (AIR - grey) * edge(-distance - skin, 0.4)
+    grey = grey + (AIR - grey) * edge(-distance - skin, 0.4)
+    if rng.random() < 0.05:
+        grey = np.where(np.sin(angle) * y + np.cos(angle) * x > gap + rng.uniform(12, 25), OUTSIDE, grey)
+    return distance, grey
 
 
 def dome(rng: np.random.Generator, nodule: NDArray[np.bool_], angle: float) -> tuple[Image, Image]:

@@ -1,9 +1,9 @@
 """The nodule under the readers' outlines: what they agree on is dense, what one of them saw is faint and small.
 
-The vote v is the share of the readers who drew on the slice, smoothed; the nodule's edge runs where about half of it is left.
-How bright the nodule is follows the grey values of real ones, whose quantiles depend on how many readers drew (a nodule that
-one reader of four marked has a median of about half of soft tissue) and on its rated texture (ground glass is faint whoever
-draws it). Calcified and spiculated nodules are drawn as rated.
+The vote v is the share, of the readers who drew on the slice, who marked a pixel, smoothed; the nodule's edge runs where
+v falls below about one half. How bright the nodule is follows the grey values of real ones, whose quantiles depend on
+how many readers drew (a nodule that one reader of four marked has a median of about half of soft tissue) and on its
+rated texture (ground glass is faint whoever draws it). Calcified and spiculated nodules are drawn as rated.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from napari_ambiseg.phantom.outlines import SPACING_MM, OutlinedSlice
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _GREY_BY_READERS = {  # quantiles of the grey value in a nodule's core, by number of readers who drew it
-    1: (0.08, 0.15, 0.31, 0.51, 0.79, 1.04, 1.1),
-    2: (0.12, 0.21, 0.41, 0.65, 0.91, 1.06, 1.1),
+    1: (0.08, 0.15, 0.33, 0.56, 0.85, 1.04, 1.1),
+    2: (0.12, 0.23, 0.45, 0.73, 0.95, 1.06, 1.1),
     3: (0.18, 0.27, 0.54, 0.78, 0.97, 1.08, 1.1),
     4: (0.30, 0.46, 0.78, 0.95, 1.03, 1.1, 1.15),
 }
@@ -64,18 +64,18 @@ def spicules(rng: np.random.Generator, v: Image, *, count: int, reach_mm: float)
     length = extent * 0.6 + rng.uniform(0.3, 1.0, (count, 1)) * (reach_mm + 0.4 * extent)
     along = np.linspace(0, 1, 60) * length
     points = np.stack([cy + along * np.sin(angle), cx + along * np.cos(angle)], axis=-1).reshape(-1, 2)
-    height = np.repeat(rng.uniform(0.3, 0.9, (count, 1)), 60, axis=1) * np.linspace(1, 0.3, 60)
-    return tubes(points, radius=np.full(len(points), 0.4), weight=(height * length / 60).ravel())
+    height = np.repeat(rng.uniform(0.6, 1.6, (count, 1)), 60, axis=1) * np.linspace(1, 0.3, 60)
+    return tubes(points, radius=np.full(len(points), 0.5), weight=(height * length / 60).ravel())
 
 
 def body(rng: np.random.Generator, v: Image, *, texture: float) -> Image:
     """Density (H, W) of the nodule relative to its core: solid to its edge, or a halo around a solid part."""
     wobble = 0.08 * random_field(rng, 1.5)
     if texture >= 4.0:
-        return edge(v + wobble - 0.48, 0.28)
+        return edge(v + wobble - 0.42, 0.28)
     inside = distance_transform_edt(v > 0.35).astype(np.float32)
     depth = inside / max(1.0, float(inside.max()))
-    veil = edge(v + wobble - 0.45, 0.33) * (1 + 0.18 * random_field(rng, 1.5)).clip(0.3)
+    veil = edge(v + wobble - 0.4, 0.33) * (1 + 0.18 * random_field(rng, 1.5)).clip(0.3)
     if texture < 2.0:
         return veil * (0.65 + 0.35 * depth)
     solid = edge(depth + 0.2 * random_field(rng, 2.5) - rng.uniform(0.35, 0.8), 0.15)

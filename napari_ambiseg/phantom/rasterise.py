@@ -57,7 +57,12 @@ def nodule_mask(outlines: Sequence[Outline], shape: tuple[int, int]) -> NDArray[
 
 
 def to_grid(
-    mask: NDArray[np.bool_], *, centre_px: tuple[float, float], pixel_mm: float, size: int = 128, spacing_mm: float = 0.5
+    mask: NDArray[np.bool_],
+    *,
+    centre_px: tuple[float, float],
+    pixel_mm: float,
+    size: int = 128,
+    spacing_mm: float = 0.5,
 ) -> NDArray[np.bool_]:
     """The mask on a square grid around a point: bilinear interpolation, at least one half is inside.
 

@@ -17,7 +17,7 @@ from napari_ambiseg.phantom.scanner import draw_scanner, scan
 from napari_ambiseg.phantom.vessels import parenchyma, vessels
 from napari_ambiseg.readings.collection import SliceCollection
 
-_SAMPLE_SEEDS = (0, 1, 2, 3, 4, 5, 6, 7)
+_SAMPLE_SEEDS = (10, 3, 2, 11, 1, 5, 15, 6)
 
 
 def turned(one: OutlinedSlice, symmetry: int) -> OutlinedSlice:

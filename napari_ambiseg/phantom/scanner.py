@@ -1,8 +1,8 @@
 """The scanner's part: blur, noise, and 8 bits.
 
-CT noise is not white: filtered back-projection weighs frequencies with a ramp, the kernel cuts the high ones, and whoever
-resamples the slice to another grid smooths it once more. So the noise is made on the scan's own pixels, with the power
-f^2p exp(-(f / cut)^2), 0 <= p <= 0.3, and interpolated linearly to the grid.
+CT noise is not white: filtered back-projection weighs frequencies with a ramp, the kernel cuts the high ones, and
+whoever resamples the slice to another grid smooths it once more. So the noise is made on the scan's own pixels, with
+the power f^2p exp(-(f / cut)^2), 0 <= p <= 0.2, and interpolated linearly to the grid.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
-from napari_ambiseg.phantom.fields import Image
+from napari_ambiseg.phantom.fields import Image, interpolated
 from napari_ambiseg.phantom.outlines import SIZE, SPACING_MM
 from napari_ambiseg.readings.intensity import Intensity
 
@@ -44,9 +44,9 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
     return Scanner(
         pixel_mm=rng.uniform(0.55, 0.84),
         blur_px=1.25 - 0.55 * sharp,
-        noise=rng.lognormal(np.log(0.03 + 0.035 * sharp), 0.3),
-        ramp=rng.uniform(0.0, 0.3),
-        cut=(0.22 + 0.33 * sharp) * rng.uniform(0.85, 1.15),
+        noise=rng.lognormal(np.log(0.022 + 0.038 * sharp), 0.3),
+        ramp=rng.uniform(0.0, 0.2),
+        cut=(0.2 + 0.32 * sharp) * rng.uniform(0.85, 1.15),
         gain=rng.uniform(1.6, 2.8) if rng.random() < 0.015 else 1.0,
     )
 
@@ -54,15 +54,13 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
 def correlated_noise(rng: np.random.Generator, scanner: Scanner) -> Image:
     """Noise (H, W) of variance 1 on the scan's pixels, interpolated to the grid."""
     count = int(np.ceil(SIZE * SPACING_MM / scanner.pixel_mm)) + 2
-    frequency = np.hypot(
-        fft.fftfreq(count, scanner.pixel_mm)[:, None], fft.rfftfreq(count, scanner.pixel_mm)[None]
-    )
+    frequency = np.hypot(fft.fftfreq(count, scanner.pixel_mm)[:, None], fft.rfftfreq(count, scanner.pixel_mm)[None])
     amplitude = np.maximum(frequency, 1 / (count * scanner.pixel_mm)) ** scanner.ramp
     amplitude *= np.exp(-0.5 * (frequency / scanner.cut) ** 2)
     white = rng.standard_normal((count, count), dtype=np.float32)
     noise = fft.irfft2(fft.rfft2(white) * amplitude.astype(np.float32), white.shape)
     weights = _linear(count, scanner.pixel_mm)
-    return (weights @ (noise / noise.std()) @ weights.T).astype(np.float32)
+    return interpolated(noise / noise.std(), weights)
 
 
 def _linear(count: int, pixel_mm: float) -> Image:

@@ -1,9 +1,9 @@
 """The lung between the lesions: parenchyma, and vessels that branch, taper and cross the slice.
 
-Vessels are trees in three dimensions: each branch is a random walk of slowly turning steps, its radius falls along the way,
-and its children leave it at random points with a smaller radius. The slice is a slab: a tube of radius r whose axis lies
-dz from the middle of a slab of half-thickness h covers the fraction of it where both overlap. Branches in the plane become
-streaks, those that cross it become dots.
+Vessels are trees in three dimensions: each branch is a random walk of slowly turning steps, its radius falls along the
+way, and its children leave it at random points with a smaller radius. The slice is a slab: a tube of radius r whose
+axis lies dz from the middle of a slab of half-thickness h covers the fraction of it where both overlap. Branches in the
+plane become streaks, those that cross it become dots.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def grow(rng: np.random.Generator, *, start: Array, heading: Array, radius: Arra
     """Branches (B) from ``start`` (B, 3) along ``heading`` (B, 3), tapering from ``radius`` (B,)."""
     step = 0.35
     count = max(4, round(length_mm / step))
-    turns = rng.standard_normal((len(start), count, 3)).cumsum(axis=1) * 0.07
+    turns = rng.standard_normal((len(start), count, 3)).cumsum(axis=1) * 0.09
     directions = heading[:, None] + turns
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
     taper = np.linspace(1.0, 0.55, count)
@@ -66,19 +66,23 @@ def slab_share(dz: Array, *, radius: Array, half_mm: float) -> Array:
 
 
 def trees(rng: np.random.Generator, *, hilum: float, richness: float) -> list[Branches]:
-    """Three generations of vessels that come from the hilum, and loose twigs whose stems lie outside the slice."""
-    trunks = max(1, rng.poisson(5 * richness))
-    start = rng.uniform((-7, -42, -42), (7, 42, 42), (trunks, 3))
+    """Three generations of vessels that come from the hilum, and loose twigs whose stems lie outside the slice.
+
+    Half of the slices have a vessel that starts in the middle, where the nodule is.
+    """
+    trunks = max(1, rng.poisson(8 * richness))
+    start = rng.uniform((-5, -42, -42), (5, 42, 42), (trunks, 3))
+    start[0] *= rng.random() < 0.5
     away = start[:, 1:] + 70 * np.array([np.sin(hilum), np.cos(hilum)])
-    heading = np.column_stack([rng.normal(0, 0.35, trunks), away / np.linalg.norm(away, axis=1, keepdims=True)])
-    stems = grow(rng, start=start, heading=heading, radius=rng.lognormal(-0.25, 0.45, trunks), length_mm=30)
+    heading = np.column_stack([rng.normal(0, 0.25, trunks), away / np.linalg.norm(away, axis=1, keepdims=True)])
+    stems = grow(rng, start=start, heading=heading, radius=rng.lognormal(-0.2, 0.45, trunks), length_mm=30)
     boughs = sprout(rng, stems, per_parent=5, length_mm=12)
-    twigs = max(1, rng.poisson(190 * richness))
+    twigs = max(1, rng.poisson(140 * richness))
     loose = grow(
         rng,
         start=rng.uniform((-5, -36, -36), (5, 36, 36), (twigs, 3)),
         heading=rng.standard_normal((twigs, 3)),
-        radius=0.2 + rng.gamma(1.6, 0.17, twigs),
+        radius=0.2 + rng.gamma(1.3, 0.24, twigs),
         length_mm=7,
     )
     return [stems, boughs, sprout(rng, boughs, per_parent=3, length_mm=6), loose]
@@ -99,18 +103,18 @@ def vessels(rng: np.random.Generator, *, hilum: float, thickness_mm: float, rich
         seen = share > 0
         points.append(branches.points[seen][:, 1:])
         reach.append(branches.radius[seen])
-        weight.append(1.3 * share[seen] * branches.step)
+        weight.append(1.7 * share[seen] * branches.step)
     return tubes(np.concatenate(points), radius=np.concatenate(reach), weight=np.concatenate(weight))
 
 
 def parenchyma(rng: np.random.Generator) -> Image:
     """Grey (H, W) of lung without vessels: nearly 0, mottled, brighter towards one side, sometimes with holes."""
-    level = rng.normal(-0.01, 0.012)
+    level = rng.normal(-0.045, 0.012)
     slow = 0.01 * random_field(rng, 9.0)
     fine = rng.uniform(0.012, 0.035) * random_field(rng, 1.2)
     lung = level + slow + fine
     if rng.random() < 0.1:  # emphysema
         lung -= 0.1 * (random_field(rng, 2.5) > rng.uniform(0.6, 1.6))
-    if rng.random() < 0.12:  # haze
+    if rng.random() < 0.08:  # haze
         lung += rng.uniform(0.02, 0.1) * (1 + 0.5 * random_field(rng, 6.0))
     return lung
