@@ -44,10 +44,6 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
 ) -> None:
     config = with_overrides(CONFIG, {"kind": kind})
     fit(config, discs, tmp_path / "whole", device=CPU, data_names=["discs"])
-    stopped = start_run(config, CPU)
-    for record in train(stopped, BatchSource(discs, config)):
-        if record.step == 5:
-            break
     half = with_overrides(config, {"checkpoint_steps": 1})
     _fit_until(half, discs, tmp_path / "parts", stop_at=7)
     resume(config, discs, tmp_path / "parts", device=CPU, data_names=["discs"])
@@ -73,10 +69,10 @@ def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: 
 
 
 def test_training_lowers_the_loss(discs: SliceCollection) -> None:
-    config = with_overrides(CONFIG, {"steps": 80, "batch_size": 8})
+    config = with_overrides(CONFIG, {"steps": 80, "batch_size": 8, "weighting": "uniform"})
     losses = [record.loss for record in train(start_run(config, CPU), BatchSource(discs, config))]
     assert losses[0] == pytest.approx(1.0, abs=0.02)  # the network starts at x_hat = 0
-    assert sum(losses[-10:]) / 10 < 0.5
+    assert sum(losses[-10:]) / 10 < 0.5  # a third of the readings are empty, which the image does not tell
 
 
 def test_the_written_model_says_what_it_is_and_can_be_sampled(discs: SliceCollection, tmp_path: Path) -> None:
