@@ -15,6 +15,7 @@ import argparse
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class Annotation:
 
 def read_scans(path: Path) -> Iterator[Scan]:
     """All scans of the database with what was drawn on them, in the order of the database."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         outlines: defaultdict[int, list[Outline]] = defaultdict(list)
         for number, inclusion, z_mm, text in database.execute(
             "select annotation_id, inclusion, image_z_position, coords from contours order by id"
@@ -121,7 +122,7 @@ def outlined_slices(scan: Scan, annotations: Sequence[Annotation], nodule: int) 
         for slot, mask in enumerate(masks):
             readings[slot] = to_grid(mask, centre_px=(centre[0], centre[1]), pixel_mm=scan.pixel_mm, size=SIZE)
         if readings.any():
-            named = dict(zip(RATINGS, ratings.tolist(), strict=True))
+            named = {name: float(mean) for name, mean in zip(RATINGS, ratings, strict=True)}
             yield OutlinedSlice(readings, scan.patient, nodule, z_mm, scan.thickness_mm, named)
 
 

@@ -8,12 +8,12 @@ weights are normalised row by row, so that every pixel has variance 1.
 from functools import cache
 
 import numpy as np
+from numpy import fft
 from numpy.typing import NDArray
-from scipy import fft
 
 from napari_ambiseg.phantom.outlines import SIZE, SPACING_MM
 
-Image = NDArray[np.float32]
+Image = NDArray[np.floating]
 _MARGIN = 12
 _TUBE_SIGMAS_MM = np.array([0.25, 0.36, 0.52, 0.75, 1.1, 1.6, 2.3])
 

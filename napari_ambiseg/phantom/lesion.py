@@ -1,9 +1,9 @@
 """The nodule under the readers' outlines: what they agree on is dense, what one of them saw is faint and small.
 
-The vote v is the share, of the readers who drew on the slice, who marked a pixel, smoothed; the nodule's edge runs where
-v falls below about one half. How bright the nodule is follows the grey values of real ones, whose quantiles depend on
-how many readers drew (a nodule that one reader of four marked has a median of about half of soft tissue) and on its
-rated texture (ground glass is faint whoever draws it). Calcified and spiculated nodules are drawn as rated.
+The vote v is the share of the readers, among those who drew on the slice, who marked a pixel, smoothed; the nodule's
+edge runs where v falls below about one half. How bright the nodule is follows the grey values of real ones, whose
+quantiles depend on how many readers drew and how large it is (what one reader of four marked is half as bright as soft
+tissue) and on its rated texture (ground glass is faint whoever draws it). Calcified and spiculated ones are drawn so.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,26 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from napari_ambiseg.phantom.fields import Image, edge, plane, random_field, tubes
 from napari_ambiseg.phantom.outlines import SPACING_MM, OutlinedSlice
 
+# The grey value in a nodule's core: its quantiles over real slices.
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_GREY_BY_READERS = {  # quantiles of the grey value in a nodule's core, by number of readers who drew it
-    1: (0.08, 0.15, 0.33, 0.56, 0.85, 1.04, 1.1),
-    2: (0.12, 0.23, 0.45, 0.73, 0.95, 1.06, 1.1),
-    3: (0.18, 0.27, 0.54, 0.78, 0.97, 1.08, 1.1),
-    4: (0.30, 0.46, 0.78, 0.95, 1.03, 1.1, 1.15),
+_CALCIFIED = (0.3, 0.44, 0.86, 1.17, 1.63, 2.0, 2.2)
+_GROUND_GLASS = (0.06, 0.10, 0.18, 0.25, 0.33, 0.55, 0.65)
+_PART_SOLID = (0.25, 0.30, 0.45, 0.54, 0.66, 0.88, 1.0)
+_AREAS_MM2 = (8.0, 25.0, 65.0, 200.0)
+_SOLID_BY_AREA = {  # by the number of readers who drew; between the two, numbers between
+    1: (
+        (0.14, 0.18, 0.30, 0.49, 0.72, 0.96, 1.05),
+        (0.17, 0.23, 0.46, 0.65, 0.88, 1.11, 1.15),
+        (0.20, 0.25, 0.57, 0.82, 0.97, 1.13, 1.15),
+        (0.35, 0.43, 0.72, 0.97, 1.01, 1.17, 1.20),
+    ),
+    4: (
+        (0.40, 0.49, 0.62, 0.71, 0.91, 1.08, 1.15),
+        (0.42, 0.50, 0.69, 0.83, 0.94, 1.08, 1.15),
+        (0.48, 0.56, 0.82, 0.94, 1.03, 1.15, 1.20),
+        (0.65, 0.75, 0.94, 0.99, 1.06, 1.19, 1.25),
+    ),
 }
-_GREY_BY_TEXTURE = ((1.0, 2.0, 3.0, 4.0, 5.0), (0.25, 0.36, 0.55, 0.85, 1.2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +53,22 @@ class Lesion:
 def vote(readings: NDArray[np.bool_]) -> Image:
     """Share of the readers who drew anything that marked each pixel (H, W), smoothed over half a millimetre."""
     drawn = readings[readings.any(axis=(1, 2))]
-    return gaussian_filter(drawn.mean(axis=0, dtype=np.float32), 0.5 / SPACING_MM)
+    return np.asarray(gaussian_filter(drawn.mean(axis=0, dtype=np.float32), 0.5 / SPACING_MM))
 
 
 def core_grey(rng: np.random.Generator, one: OutlinedSlice) -> float:
-    """How bright the nodule's core is to be."""
+    """How bright the nodule's core is to be, drawn from real ones of its kind."""
+    u = rng.random()
+    if one.ratings["calcification"] < 5.0:
+        return float(np.interp(u, _QUANTILES, _CALCIFIED))
+    if one.ratings["texture"] < 4.0:
+        return float(np.interp(u, _QUANTILES, _GROUND_GLASS if one.ratings["texture"] <= 2.0 else _PART_SOLID))
     readers = int(one.readings.any(axis=(1, 2)).sum())
-    if one.ratings["calcification"] < 5.0 and rng.random() < 0.8:
-        small = (one.readings.any(axis=0).sum() * SPACING_MM**2) < 80
-        return rng.uniform(1.1, 2.3) if small else rng.uniform(1.0, 1.3)
-    by_readers = float(np.interp(rng.random(), _QUANTILES, _GREY_BY_READERS[readers]))
-    by_texture = float(np.interp(one.ratings["texture"], *_GREY_BY_TEXTURE)) * rng.uniform(0.8, 1.25)
-    return min(by_readers, by_texture) if by_texture < 0.7 else by_readers
+    area_mm2 = float(one.readings.any(axis=0).sum()) * SPACING_MM**2
+    few, many = (
+        np.interp(area_mm2, _AREAS_MM2, [np.interp(u, _QUANTILES, row) for row in _SOLID_BY_AREA[k]]) for k in (1, 4)
+    )
+    return float(few + (many - few) * (readers - 1) / 3)
 
 
 def spicules(rng: np.random.Generator, v: Image, *, count: int, reach_mm: float) -> Image:
@@ -73,7 +89,7 @@ def body(rng: np.random.Generator, v: Image, *, texture: float) -> Image:
     wobble = 0.08 * random_field(rng, 1.5)
     if texture >= 4.0:
         return edge(v + wobble - 0.42, 0.28)
-    inside = distance_transform_edt(v > 0.35).astype(np.float32)
+    inside = np.asarray(distance_transform_edt(v > 0.35), np.float32)
     depth = inside / max(1.0, float(inside.max()))
     veil = edge(v + wobble - 0.4, 0.33) * (1 + 0.18 * random_field(rng, 1.5)).clip(0.3)
     if texture < 2.0:

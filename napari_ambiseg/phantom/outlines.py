@@ -129,5 +129,5 @@ def pack(slices: Sequence[OutlinedSlice], *, samples: Sequence[bool]) -> PackedO
 @cache
 def bundled_outlines() -> PackedOutlines:
     """The outlines that come with the package."""
-    with files(__package__).joinpath("outlines.npz").open("rb") as stream, np.load(stream) as arrays:
+    with files("napari_ambiseg.phantom").joinpath("outlines.npz").open("rb") as stream, np.load(stream) as arrays:
         return PackedOutlines(**{name: arrays[name] for name in PackedOutlines.__slots__})

@@ -8,8 +8,8 @@ the power f^2p exp(-(f / cut)^2), 0 <= p <= 0.2, and interpolated linearly to th
 from dataclasses import dataclass
 
 import numpy as np
+from numpy import fft
 from numpy.typing import NDArray
-from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from napari_ambiseg.phantom.fields import Image, interpolated
@@ -80,5 +80,5 @@ def scan(rng: np.random.Generator, grey: Image, scanner: Scanner) -> NDArray[np.
     blurred = gaussian_filter(grey, scanner.blur_px)
     noisy = scanner.gain * (blurred + scanner.noise * correlated_noise(rng, scanner))
     intensity = Intensity()
-    unit = intensity.to_unit(noisy.clip(intensity.low, intensity.high))
+    unit = intensity.to_unit(noisy.clip(intensity.low, intensity.high).astype(np.float32))
     return np.rint(255 * unit).astype(np.uint8)
