@@ -10,7 +10,6 @@ from pathlib import Path
 import napari
 from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QTimer
-from qtpy.QtWidgets import QApplication
 
 from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
@@ -22,7 +21,7 @@ from napari_ambiseg.viewer.result import Result, View
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
-_SETTLE_MS = 300  # for layouts and canvas to be drawn before the picture is taken
+_SETTLE_MS = 300  # for layouts and canvas to be drawn
 
 
 def main(files: Sequence[Path], save_to: Path | None = None) -> int:
@@ -73,7 +72,7 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     viewer.canvas.overlays["scale_bar"].visible = True
     if panel.form.image.image is not None:
         viewer.layers.selection.active = panel.form.image.image
-    QApplication.processEvents()
+    _wait(_SETTLE_MS)  # the canvas has its size only when the dock has taken its own
     panel.zoom()
     return panel
 
@@ -96,8 +95,7 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
         raise panel.error
     if panel.result is None or panel.view is None:
         raise ComputeError("the run was cancelled, so there is nothing to save; run it again")
-    QTimer.singleShot(_SETTLE_MS, ended.quit)
-    ended.exec()
+    _wait(_SETTLE_MS)
     folder.mkdir(parents=True, exist_ok=True)
     screenshot = folder / "screenshot.png"
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
@@ -128,6 +126,13 @@ def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
         about=about,
     )
     return [animation, table]
+
+
+def _wait(milliseconds: int) -> None:
+    """Let the window work for a while."""
+    waiting = QEventLoop()
+    QTimer.singleShot(milliseconds, waiting.quit)
+    waiting.exec()
 
 
 def _open(viewer: Viewer, file: Path) -> None:

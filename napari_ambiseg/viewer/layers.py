@@ -2,9 +2,9 @@
 
 Layers are updated in place and never removed here: napari crashes if several go in one turn of the event loop.
 
-A threshold can be dragged, so that the new data must be there within a frame: the arrays of the layers are written to.
-Setting ``data`` would make napari look at all layers anew and draw a thumbnail, which takes 4 ms for an image and 40 for
-vectors. Outlines are Vectors with room to spare; what is left over has length zero and is not seen.
+A threshold can be dragged, so new data must be there within a frame: the arrays of the layers are written to. Setting
+``data`` would make napari look at all layers anew and draw a thumbnail: 4 ms for an image and 40 for vectors.
+Outlines are Vectors with room to spare; what is left over has length zero and is not seen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class Canvas:
     def set_visible(self, roles: Sequence[Role], visible: bool) -> None:
         """Show or hide layers."""
         for role in roles:
-            if (layer := self.find(role)) is not None:
+            if (layer := self.find(role)) is not None and layer.visible != visible:  # napari redraws all in any case
                 layer.visible = visible
 
     def _add(self, look: Look) -> None:

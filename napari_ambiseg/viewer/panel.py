@@ -187,10 +187,7 @@ class ReadingsPanel(QWidget):
         else:
             self._hide_expert_layers()
             self._presenter.show(result)
-            sampled, guess = result.sampled, "" if result.request.plane.in_mm else " Its scale is taken as millimetres."
-            self.form.say(
-                f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s; grey scale: {sampled.grey.value}.{guess}"
-            )
+            self.form.say(_told(result))
         self.run_ended.emit()
 
     def _on_failed(self, error: Exception) -> None:
@@ -302,6 +299,23 @@ class ReadingsPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(_TallScroll(inner))
+
+
+def _told(result: Result) -> str:
+    """What a user should know about a finished run."""
+    sampled = result.sampled
+    told = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s."]
+    match sampled.grey:
+        case GreyScale.HU:
+            told.append("The image was read as CT in HU.")
+        case GreyScale.PERCENTILES:
+            told.append("Its grey scale is not known: it was stretched, which may be wrong.")
+        case _:
+            pass  # a scale that the file or the values leave no doubt about
+    if not result.request.plane.in_mm:
+        height, width = result.request.plane.spacing_mm
+        told.append(f"Pixels were taken as {height:g} x {width:g} mm (the layer's scale).")
+    return " ".join(told)
 
 
 class _TallScroll(QScrollArea):

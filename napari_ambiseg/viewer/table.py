@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -12,6 +12,7 @@ from napari_ambiseg.viewer.looks import expert_colour
 from napari_ambiseg.viewer.result import View
 
 _AREA, _FIRST_EXPERT = 0, 1
+_LOWEST = 110  # pixels: the header and four rows
 _Index = QModelIndex | QPersistentModelIndex
 _Role = Qt.ItemDataRole
 
@@ -92,7 +93,7 @@ class ReadingsModel(QAbstractTableModel):
         reader = section - _FIRST_EXPERT
         is_expert = 0 <= reader < len(self._names)
         if role == _Role.DecorationRole and is_expert:
-            return _swatch(expert_colour(reader))
+            return swatch(expert_colour(reader))
         if role == _Role.ToolTipRole:
             return self._explanation(section)
         if role == _Role.DisplayRole:
@@ -125,7 +126,8 @@ class ReadingsModel(QAbstractTableModel):
         self._order = np.argsort(-keys if descending else keys, kind="stable")
 
 
-def _swatch(colour: str) -> QPixmap:
+def swatch(colour: str) -> QPixmap:
+    """A small square of a colour."""
     pixmap = QPixmap(9, 9)
     pixmap.fill(QColor(colour))
     return pixmap
@@ -151,10 +153,15 @@ class ReadingsTable(QTableView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setMinimumSectionSize(30)
+        self.setMinimumHeight(_LOWEST)
         self.verticalHeader().setDefaultSectionSize(20)
         self.verticalHeader().setMinimumSectionSize(18)
         self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.selectionModel().currentRowChanged.connect(self._on_row)
+
+    def sizeHint(self) -> QSize:
+        """Low, so that the dock fits a small screen; it grows where there is room."""
+        return QSize(super().sizeHint().width(), _LOWEST)
 
     def show_view(self, view: View | None, names: tuple[str, ...], metric: Metric, *, selected: int) -> None:
         """Show a view of a result, with one reading selected."""

@@ -138,14 +138,14 @@ def test_the_field_of_view_box_is_as_large_as_the_grid(make_result: Make) -> Non
 
 
 def test_a_new_threshold_is_shown_within_a_frame(make_result: Make) -> None:
-    """Derivation and layers; the best of several, because the machine may be busy with something else."""
+    """Derivation and layers, in processor time, because the machine may be busy with something else."""
     result = make_result()
     _, canvas = shown(result)
     seconds = []
     for i in range(30):
-        started = time.perf_counter()
+        started = time.thread_time()
         canvas.show(looks.view_looks(result.request.plane, derive(result, i / 30), selected=i % 16), add_missing=False)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.thread_time() - started)
     assert min(seconds) < 1 / 60, f"{1000 * min(seconds):.1f} ms"
 
 

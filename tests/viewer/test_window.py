@@ -28,11 +28,14 @@ def test_the_application_shows_and_saves_everything(tmp_path: Path, capsys: pyte
     out = tmp_path / "out"
     assert app.main([], out) == 0
     assert capsys.readouterr().out.count("saved ") == 3
-    picture = np.asarray(Picture.open(out / "screenshot.png"))
+    with Picture.open(out / "screenshot.png") as saved:
+        picture = np.asarray(saved)
     assert picture.shape[0] >= 700
     assert picture.shape[1] >= 1200
     for colour in ("#E69F00", "#56B4E9", "#009E73", "#FF5CC8"):
         assert colour_count(picture, colour) > 100, f"{colour} is not seen"
-    assert Picture.open(out / "trajectory.gif").n_frames == 10
-    rows = [row for row in csv.reader((out / "comparison.csv").open()) if not row[0].startswith("#")]
+    with Picture.open(out / "trajectory.gif") as animation:
+        assert animation.n_frames == 10
+    lines = (out / "comparison.csv").read_text().splitlines()
+    rows = list(csv.reader(line for line in lines if not line.startswith("#")))
     assert len(rows) == 1 + 6 * 4
