@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -30,6 +30,7 @@ def test_noise_is_added_as_in_equation_1() -> None:
     assert diffuse(x, eps, lam).tolist() == pytest.approx(expected, rel=1e-15)
 
 
+@settings(deadline=None)
 @given(seed=seeds, lam=log_snrs)
 def test_every_target_leads_back_to_the_mask(seed: int, lam: float) -> None:
     """Up to rounding: exactly for x, a few ulp of the terms for v, and those divided by alpha for eps."""
@@ -42,6 +43,7 @@ def test_every_target_leads_back_to_the_mask(seed: int, lam: float) -> None:
         assert ((recovered - x).abs() <= bound * (1 + eps.abs())).all(), prediction
 
 
+@settings(deadline=None)
 @given(seed=seeds, lam=log_snrs)
 def test_v_is_the_noisy_mask_turned_by_a_right_angle(seed: int, lam: float) -> None:
     """(x_t, v) is (x, eps) rotated: lengths agree, and eps = sigma x_t + alpha v undoes it."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, cosine, sigma
@@ -20,6 +20,7 @@ def test_cosine_schedule_has_gamma_cos_squared() -> None:
     torch.testing.assert_close(torch.sigmoid(cosine(TIMES)), gamma, rtol=1e-12, atol=0)
 
 
+@settings(deadline=None)
 @given(b=scales)
 def test_input_scale_turns_gamma_into_equation_7(b: float) -> None:
     gamma = torch.cos(0.5 * math.pi * TIMES) ** 2
@@ -28,12 +29,14 @@ def test_input_scale_turns_gamma_into_equation_7(b: float) -> None:
     torch.testing.assert_close(torch.sigmoid(lam), gamma_b, rtol=1e-11, atol=0)
 
 
+@settings(deadline=None)
 @given(b=scales)
 def test_input_scale_shifts_log_snr_by_twice_its_logarithm(b: float) -> None:
     shift = Schedule(input_scale=b, bounds=WIDE)(TIMES) - Schedule(input_scale=1.0, bounds=WIDE)(TIMES)
     torch.testing.assert_close(shift, torch.full_like(TIMES, 2 * math.log(b)), rtol=0, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(b=scales)
 def test_input_scale_multiplies_the_snr_by_its_square(b: float) -> None:
     lam, lam_b = Schedule(input_scale=1.0, bounds=WIDE)(TIMES), Schedule(input_scale=b, bounds=WIDE)(TIMES)
@@ -41,6 +44,7 @@ def test_input_scale_multiplies_the_snr_by_its_square(b: float) -> None:
     torch.testing.assert_close(snr_b, b**2 * snr, rtol=1e-11, atol=0)
 
 
+@settings(deadline=None)
 @given(b=scales, early=st.floats(0.0, 1.0), gap=st.floats(1e-6, 1.0))
 def test_log_snr_falls_with_time(b: float, early: float, gap: float) -> None:
     schedule = Schedule(input_scale=b)

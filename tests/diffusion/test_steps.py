@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -45,6 +45,7 @@ def bayes(x_t: float, x: float, lam_t: float, lam_s: float) -> tuple[float, floa
     return (alpha_s * x / sigma_s**2 + ratio * x_t / added) / precision, 1 / precision
 
 
+@settings(deadline=None)
 @given(lam=lams, x_t=values, x=values)
 def test_ancestral_step_equals_bayes(lam: tuple[float, float], x_t: float, x: float) -> None:
     mean, variance = bayes(x_t, x, *lam)
@@ -52,12 +53,14 @@ def test_ancestral_step_equals_bayes(lam: tuple[float, float], x_t: float, x: fl
     assert std_of(ddpm(), *lam) ** 2 == pytest.approx(variance, rel=1e-10)
 
 
+@settings(deadline=None)
 @given(lam=lams, x_t=values, x=values)
 def test_ddim_with_eta_1_is_ancestral_sampling(lam: tuple[float, float], x_t: float, x: float) -> None:
     assert mean_of(ddim(eta=1.0), x_t, x, *lam) == pytest.approx(mean_of(ddpm(), x_t, x, *lam), rel=1e-9, abs=1e-9)
     assert std_of(ddim(eta=1.0), *lam) == pytest.approx(std_of(ddpm(), *lam), rel=1e-12)
 
 
+@settings(deadline=None)
 @given(lam=lams, eta=st.floats(0.0, 1.0))
 def test_every_step_keeps_the_forward_marginal_when_the_mask_is_known(lam: tuple[float, float], eta: float) -> None:
     """Whatever the share of fresh noise, x_t = alpha_t x + sigma_t eps must become alpha_s x + noise of std sigma_s.
@@ -72,11 +75,13 @@ def test_every_step_keeps_the_forward_marginal_when_the_mask_is_known(lam: tuple
         assert kept**2 + std_of(step, *lam) ** 2 == pytest.approx(sigma_s**2, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(lam=lams, eta=st.floats(0.0, 1.0))
 def test_fresh_noise_of_ddim_is_in_proportion_to_eta(lam: tuple[float, float], eta: float) -> None:
     assert std_of(ddim(eta=eta), *lam) == pytest.approx(eta * std_of(ddim(eta=1.0), *lam), rel=1e-12, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(lam=lams, x_t=values)
 def test_large_variance_is_exact_for_white_noise(lam: tuple[float, float], x_t: float) -> None:
     """For data N(0, 1) all x_t are N(0, 1) with correlation alpha_t / alpha_s, and x_hat is alpha_t x_t."""

@@ -48,6 +48,13 @@ def test_both_kinds_keep_the_contract() -> None:
             assert state.x_hat.abs().max() <= 1
 
 
+@pytest.mark.parametrize("prediction", Prediction)
+def test_estimates_stay_between_background_and_foreground_while_sampling(prediction: Prediction) -> None:
+    """Even where noise is divided by an alpha of 4.5e-5, as in the first step of eps-prediction."""
+    states = list(perturbed(diffusion(prediction)).sample(IMAGE, seeds=[0, 1], options=SamplingOptions(steps=3)))
+    assert all(state.x_hat.abs().max() <= 1 for state in states)
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("prediction", Prediction)
 def test_a_reading_depends_on_its_seed_and_not_on_its_neighbours(prediction: Prediction, sampler: str) -> None:
