@@ -32,7 +32,8 @@ def run(tmp_path: Path) -> Run:
     """Run a script of the project on that machine, without a screen unless told otherwise."""
 
     def go(script: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+        ours = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")  # these tests may themselves run on a virtual screen
+        kept = {k: v for k, v in os.environ.items() if k not in ours}
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
         return subprocess.run(
             [str(ROOT / "scripts" / script), *arguments],
@@ -89,7 +90,7 @@ def test_a_virtual_screen_is_not_asked_for_where_there_is_a_screen(
     machine("dpkg-query", "exit 1")
     machine("id", "echo 1000")
     assert "xvfb" not in run("system-packages", DISPLAY=":0").stderr
-    assert run("with-screen", "sh", "-c", "echo $QT_QPA_PLATFORM", DISPLAY=":0").stdout.strip() != "xcb"
+    assert run("with-screen", "sh", "-c", "echo $QT_QPA_PLATFORM", DISPLAY=":0").stdout.strip() == ""
 
 
 def test_the_virtual_screen_hands_on_the_exit_code_and_leaves_no_settings_behind(
