@@ -96,6 +96,7 @@ def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollect
         name=config.recipe,
         training={
             **described,
+            "data": [Path(name).name for name in described["data"]],  # a shared file tells nothing of its maker's folders
             "step": run.step,
             "slices": len(training),
             "patients": len(set(training.subjects)),

@@ -26,6 +26,16 @@ def turned(one: OutlinedSlice, symmetry: int) -> OutlinedSlice:
     return replace(one, readings=np.ascontiguousarray(np.rot90(readings, symmetry % 4, axes=(1, 2))))
 
 
+def centred(one: OutlinedSlice) -> OutlinedSlice:
+    """The outlined slice moved so that what the readers drew on it, not the whole nodule, lies in the middle."""
+    rows, columns = np.nonzero(one.readings.any(axis=0))
+    shifts = [
+        one.readings.shape[axis] // 2 - (int(where.min()) + int(where.max()) + 1) // 2
+        for axis, where in ((1, rows), (2, columns))
+    ]
+    return replace(one, readings=np.roll(one.readings, shifts, axis=(1, 2)))  # nothing wraps: masks are small
+
+
 def render_slice(one: OutlinedSlice, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A CT-like slice (128, 128) around a nodule, in 8 bits."""
     scanner = draw_scanner(rng)
@@ -50,7 +60,7 @@ def _collect(numbers: list[int], generators: list[np.random.Generator], *, turn:
     images, chosen = [], []
     for number, rng in zip(numbers, generators, strict=True):
         one = outlines[number]
-        one = turned(one, int(rng.integers(8))) if turn else one
+        one = turned(one, int(rng.integers(8))) if turn else centred(one)
         chosen.append(one)
         images.append(render_slice(one, rng))
     return SliceCollection(
@@ -85,6 +95,6 @@ def render_collection(count: int, *, seed: int, pool: Pool = "train") -> SliceCo
 
 
 def bundled_slices() -> SliceCollection:
-    """The few fixed slices that the viewer opens with: one of each outlined slice of the pool "sample"."""
+    """The few fixed slices that the viewer opens with: one of each outlined slice of the pool "sample", in the middle."""
     generators = [np.random.default_rng(seed) for seed in _SAMPLE_SEEDS]
     return _collect([int(i) for i in bundled_outlines().indices("sample")], generators, turn=False)
