@@ -18,5 +18,5 @@ def resolve_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise SettingsError(f"the device {name!r} cannot be used ({reason}); use cpu, or auto for the best there is") from error
+        raise SettingsError(f"the device {name!r} cannot be used ({reason}); use cpu, or auto for the best") from error
     return device

@@ -47,7 +47,8 @@ def fit_command(
 
     from napari_ambiseg.devices import resolve_device
     from trainer.data.sources import load_data
-    from trainer.fit import fit, resume as resume_run
+    from trainer.fit import fit
+    from trainer.fit import resume as resume_run
 
     if threads:
         torch.set_num_threads(threads)
@@ -108,7 +109,7 @@ def _resumed(
     saved = read_state(folder)[1]["config"]
     config = with_overrides(FitConfig.model_validate(saved["fit"]), overrides)
     if recipe is not None and recipe != config.recipe:
-        raise SettingsError(f"{folder} is a run of {config.recipe!r}, not of {recipe!r}; leave the recipe out to resume it")
+        raise SettingsError(f"{folder} is a run of {config.recipe!r}, not of {recipe!r}; leave the recipe out")
     return config, list(data or saved["data"])
 
 

@@ -1,7 +1,7 @@
 """``python -m trainer fit``: a recipe and data to a run folder.
 
-The folder holds ``config.json`` (complete), ``log.jsonl`` (a line every ``log_steps``), ``state.safetensors`` (to go on from) and
-``model.safetensors`` (to sample: the moving average of the weights).
+The folder holds ``config.json`` (complete), ``log.jsonl`` (a line every ``log_steps``), ``state.safetensors`` (to go on
+from) and ``model.safetensors`` (to sample: the moving average of the weights).
 """
 
 import json
@@ -44,9 +44,7 @@ def fit(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.de
     return _drive(start_run(config, device), data, out, described)
 
 
-def resume(
-    config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, data_names: list[str]
-) -> Run:
+def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, data_names: list[str]) -> Run:
     """Go on with the run in ``out``; on the CPU the result is bit for bit that of an uninterrupted run."""
     tensors, header = read_state(out)
     run = start_run(config, device)
@@ -96,7 +94,7 @@ def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollect
         name=config.recipe,
         training={
             **described,
-            "data": [Path(name).name for name in described["data"]],  # a shared file tells nothing of its maker's folders
+            "data": [Path(name).name for name in described["data"]],  # no folders in a shared file
             "step": run.step,
             "slices": len(training),
             "patients": len(set(training.subjects)),

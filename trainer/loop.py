@@ -65,7 +65,7 @@ def model_config(config: FitConfig) -> dict[str, Any]:
         unet = named_size(config.size, in_channels=image_channels, time_embedding=0)
         return _plain(asdict(DeterministicConfig(unet=unet)))
     fields = {"unet": asdict(unet), "prediction": config.prediction, "input_scale": config.input_scale}
-    assert fields.keys() == {f for f in DiffusionConfig.__dataclass_fields__}
+    assert fields.keys() == set(DiffusionConfig.__dataclass_fields__)
     return _plain(fields)
 
 
@@ -116,8 +116,8 @@ def train(run: Run, source: BatchSource) -> Iterator[StepRecord]:
         norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.config.clip_norm)
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise ComputeError(
-                f"step {step + 1}: the loss is {loss.item()} and its gradient {norm.item()}; the last saved state is good. "
-                "Resume with a smaller learning rate, and check the data for extreme values"
+                f"step {step + 1}: the loss is {loss.item()} and its gradient {norm.item()}; the last saved state is "
+                "good. Resume with a smaller learning rate, and check the data for extreme values"
             )
         run.optimizer.step()
         _average(run, step)

@@ -15,7 +15,9 @@ from trainer.weighting import Weighting
 class Objective(Protocol):
     """A batch to a scalar loss."""
 
-    def __call__(self, batch: Batch) -> Tensor: ...
+    def __call__(self, batch: Batch) -> Tensor:
+        """Scalar loss."""
+        ...
 
 
 def diffusion_loss(model: DiffusionSegmenter, batch: Batch, weighting: Weighting) -> Tensor:

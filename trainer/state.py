@@ -1,7 +1,7 @@
 """The state of a run on disk: all that is needed to go on exactly where it stopped.
 
-Random numbers need no saving: they depend on the step alone (``trainer.data.random``). The file is written beside its target and
-renamed, and carries a checksum; a killed run finds the previous state whole.
+Random numbers need no saving: they depend on the step alone (``trainer.data.random``). The file is written beside its
+target and renamed, and carries a checksum; a killed run finds the previous state whole.
 """
 
 from pathlib import Path
@@ -18,7 +18,13 @@ STATE_FILE = "state.safetensors"
 
 
 def save_state(
-    folder: Path, *, step: int, model: nn.Module, ema: AveragedModel | None, optimizer: Optimizer, config: dict[str, Any]
+    folder: Path,
+    *,
+    step: int,
+    model: nn.Module,
+    ema: AveragedModel | None,
+    optimizer: Optimizer,
+    config: dict[str, Any],
 ) -> None:
     """Write the state after ``step`` optimizer steps to ``folder``."""
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
@@ -48,9 +54,7 @@ def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, header
 
 
-def restore(
-    tensors: dict[str, Tensor], *, model: nn.Module, ema: AveragedModel | None, optimizer: Optimizer
-) -> None:
+def restore(tensors: dict[str, Tensor], *, model: nn.Module, ema: AveragedModel | None, optimizer: Optimizer) -> None:
     """Put saved tensors back into freshly built objects of the same configuration."""
 
     def under(prefix: str) -> dict[str, Tensor]:

@@ -95,6 +95,6 @@ def render_collection(count: int, *, seed: int, pool: Pool = "train") -> SliceCo
 
 
 def bundled_slices() -> SliceCollection:
-    """The few fixed slices that the viewer opens with: one of each outlined slice of the pool "sample", in the middle."""
+    """The few fixed slices that the viewer opens with: each outlined slice of the pool "sample", in the middle."""
     generators = [np.random.default_rng(seed) for seed in _SAMPLE_SEEDS]
     return _collect([int(i) for i in bundled_outlines().indices("sample")], generators, turn=False)

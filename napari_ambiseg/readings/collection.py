@@ -106,8 +106,9 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
             first.intensity,
         ):
             raise DataFileError(
-                f"cannot join slices of {part.readings.shape[1:]} (readers, height, width) at {part.spacing_mm} mm with "
-                f"slices of {first.readings.shape[1:]} at {first.spacing_mm} mm, or of another grey scale; prepare them alike"
+                f"cannot join slices of {part.readings.shape[1:]} (readers, height, width) at {part.spacing_mm} mm "
+                f"with slices of {first.readings.shape[1:]} at {first.spacing_mm} mm, or of another grey scale; "
+                "prepare them alike"
             )
     nodules, offset = [], 0
     for part in parts:
@@ -125,4 +126,3 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
         intensity=first.intensity,
         rendered=all(part.rendered for part in parts),
     )
-

@@ -35,7 +35,8 @@ class MultiReaderSlice:
             raise InputImageError(f"the image has shape {self.image.shape}; expected (channels, height, width)")
         if self.readings.ndim != 3 or self.readings.shape[1:] != self.image.shape[1:]:
             raise InputImageError(
-                f"the readings have shape {self.readings.shape}; expected (readers, {self.image.shape[1]}, {self.image.shape[2]})"
+                f"the readings have shape {self.readings.shape}; "
+                f"expected (readers, {self.image.shape[1]}, {self.image.shape[2]})"
             )
         if min(self.spacing_mm) <= 0:
             raise InputImageError(f"the pixel spacing is {self.spacing_mm} mm; both numbers must be positive")

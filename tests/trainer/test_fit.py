@@ -63,9 +63,10 @@ def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: 
             if record.step == stop_at:
                 raise Killed
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_module, "train", train_then_die)
-        fit(config, data, out, device=CPU, data_names=["discs"])
+        with pytest.raises(Killed):
+            fit(config, data, out, device=CPU, data_names=["discs"])
 
 
 def test_training_lowers_the_loss(discs: SliceCollection) -> None:
@@ -159,10 +160,12 @@ def _trainer(*words: str) -> list[str]:
 def test_a_terminated_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["fit", "tiny", "--data", "phantom:12", "--steps", "100000", "--out", str(out), "--threads", "1"]
-    process = subprocess.Popen(_trainer(*words, "--set", "checkpoint_steps=2", "log_steps=1"), stderr=subprocess.DEVNULL)
+    words += ["--set", "checkpoint_steps=2", "log_steps=1"]
+    process = subprocess.Popen(_trainer(*words), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (out / "state.safetensors").exists():
-        assert process.poll() is None and time.monotonic() < deadline, "the run did not reach its first checkpoint"
+        assert process.poll() is None, "the run ended before its first checkpoint"
+        assert time.monotonic() < deadline, "the run did not reach its first checkpoint"
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(timeout=60) == 0
@@ -184,7 +187,9 @@ def test_a_terminated_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_words_end_in_one_line_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
-    done = subprocess.run(_trainer(*words), capture_output=True, text=True, cwd=tmp_path, check=False, env=_environment())
+    done = subprocess.run(
+        _trainer(*words), capture_output=True, text=True, cwd=tmp_path, check=False, env=_environment()
+    )
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

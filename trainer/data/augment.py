@@ -1,7 +1,7 @@
 """Random changes of an example: drawing the parameters and applying them are two functions.
 
-Crop, flips, quarter turns, rotation, scaling and shift are one affine map from output pixels to input pixels, applied once with
-linear interpolation: without rotation and scaling the pixels are moved, not blurred.
+Crop, flips, quarter turns, rotation, scaling and shift are one affine map from output pixels to input pixels, applied
+once with linear interpolation: without rotation and scaling the pixels are moved, not blurred.
 """
 
 import math

@@ -117,6 +117,8 @@ def split_by_patient(
     """Training slices and held-out slices; no patient is in both, and at least one patient trains."""
     patients = sorted(set(collection.subjects))
     rng = generator(seed, step=0, example=0, purpose=Purpose.HOLDOUT)
-    held = {patients[i] for i in rng.permutation(len(patients))[: min(round(fraction * len(patients)), len(patients) - 1)]}
+    held = {
+        patients[i] for i in rng.permutation(len(patients))[: min(round(fraction * len(patients)), len(patients) - 1)]
+    }
     is_held = np.array([subject in held for subject in collection.subjects])
     return collection.subset(np.flatnonzero(~is_held)), collection.subset(np.flatnonzero(is_held))
