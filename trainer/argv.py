@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 def spread(argv: Sequence[str], options: Collection[str]) -> list[str]:
     """Repeat an option's name before each of its values, which is the form that click understands.
 
-    ``--data a b --out c`` becomes ``--data a --data b --out c`` for ``options={"--data"}``. A list of values ends at the next word that begins with ``-``.
+    ``--data a b --out c`` becomes ``--data a --data b --out c`` for ``options={"--data"}``.
+    A list of values ends at the next word that begins with ``-``.
     """
     result: list[str] = []
     option: str | None = None  # the one whose values are being read

@@ -21,12 +21,12 @@ class AugmentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    flip: float = Field(0.5, ge=0, le=1)
-    affine: float = Field(0.3, ge=0, le=1)
-    rotate_degrees: float = Field(20.0, ge=0, le=180)
-    scale: float = Field(0.1, ge=0, lt=1)
-    shift_px: float = Field(8.0, ge=0)
-    grey: float = Field(0.3, ge=0, le=1)
+    flip: float = Field(default=0.5, ge=0, le=1)
+    affine: float = Field(default=0.3, ge=0, le=1)
+    rotate_degrees: float = Field(default=20.0, ge=0, le=180)
+    scale: float = Field(default=0.1, ge=0, lt=1)
+    shift_px: float = Field(default=8.0, ge=0)
+    grey: float = Field(default=0.3, ge=0, le=1)
 
 
 class FitConfig(BaseModel):
@@ -61,23 +61,23 @@ class FitConfig(BaseModel):
     recipe: str
     kind: Literal["diffusion", "deterministic"] = "diffusion"
     size: str = "paper"
-    grid_px: int = Field(128, ge=8)
+    grid_px: int = Field(default=128, ge=8)
     crop: Literal["central", "uniform"] = "central"
     prediction: Literal["x", "eps", "v"] = "x"
     weighting: str = "truncated-snr"
-    input_scale: float = Field(0.1, gt=0)
-    steps: int = Field(400_000, ge=1)
-    batch_size: int = Field(8, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
-    warmup_steps: int = Field(1_000, ge=0)
-    decay_steps: int = Field(100_000, ge=0)
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
-    ema_decay: float = Field(0.0, ge=0, lt=1)
-    holdout: float = Field(0.05, ge=0, lt=1)
+    input_scale: float = Field(default=0.1, gt=0)
+    steps: int = Field(default=400_000, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    warmup_steps: int = Field(default=1_000, ge=0)
+    decay_steps: int = Field(default=100_000, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    holdout: float = Field(default=0.05, ge=0, lt=1)
     seed: int = 0
-    checkpoint_steps: int = Field(1_000, ge=1)
-    log_steps: int = Field(50, ge=1)
+    checkpoint_steps: int = Field(default=1_000, ge=1)
+    log_steps: int = Field(default=50, ge=1)
     augment: AugmentConfig = AugmentConfig()
 
 

@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -107,7 +107,7 @@ def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollect
 
 
 @contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
+def _stop_requests() -> Generator[threading.Event]:
     """An event that SIGINT and SIGTERM set, so that the step under way is finished and saved."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -19,7 +19,7 @@ def crop() -> FitConfig:
 def lidc_small_64() -> FitConfig:
     """The diffusion model that ships: a small network on the central 32 mm, trainable on a CPU in two hours.
 
-    Uniform weighting: it equals the truncated SNR's below a log SNR of 0, and ten steps with b = 0.1 never look above it.
+    Uniform weighting: below a log SNR of 0 it equals the truncated SNR's, and ten steps with b = 0.1 look no higher.
     """
     return FitConfig(
         recipe="lidc-small-64",

@@ -1,7 +1,7 @@
 """The grey scale that the models read: 0 is aerated lung, 1 is soft tissue, clipped to [-0.5, 2].
 
-It is CT in Hounsfield units (HU) up to a shift and a scale, so that a slice in HU and an 8-bit picture of a slice, whose
-HU are lost, come to the same numbers.
+It is CT in Hounsfield units (HU) up to a shift and a scale, so that a slice in HU and an 8-bit picture of a slice,
+whose HU are lost, come to the same numbers.
 """
 
 from dataclasses import dataclass

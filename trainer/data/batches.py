@@ -43,8 +43,8 @@ class BatchSource:
             raise DataFileError("there are no slices to train on; give a data file with at least one")
         if min(collection.images.shape[1:]) < config.grid_px:
             raise DataFileError(
-                f"slices of {collection.images.shape[1:]} pixels are smaller than the model's grid of {config.grid_px}; "
-                "choose a recipe with a smaller grid or prepare larger slices"
+                f"slices of {collection.images.shape[1:]} pixels are smaller than the model's grid of "
+                f"{config.grid_px}; choose a recipe with a smaller grid or prepare larger slices"
             )
         self._data = collection
         self._config = config

@@ -1,7 +1,7 @@
 """Random numbers that depend on where they are used, not on what was drawn before.
 
-Every example of every step has a counter-based generator of its own, keyed on (seed, step, example, purpose). A run that
-was killed and resumed, or split over processes, therefore draws the same numbers as one that was not.
+Every example of every step has a counter-based generator of its own, keyed on (seed, step, example, purpose). A run
+that was killed and resumed, or split over processes, therefore draws the same numbers as one that was not.
 """
 
 from enum import IntEnum
