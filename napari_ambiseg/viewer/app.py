@@ -21,7 +21,7 @@ from napari_ambiseg.viewer.result import Result, View
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
-_SETTLE_MS = 300  # for layouts and canvas to be drawn
+_LOOK_MS, _SAME_LOOKS, _MOST_LOOKS = 100, 3, 50  # until layouts and canvas are drawn
 
 
 def main(files: Sequence[Path], save_to: Path | None = None) -> int:
@@ -72,7 +72,7 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     viewer.canvas.overlays["scale_bar"].visible = True
     if panel.form.image.image is not None:
         viewer.layers.selection.active = panel.form.image.image
-    _wait(_SETTLE_MS)  # the canvas has its size only when the dock has taken its own
+    _settle(viewer)  # the canvas has its size only when the dock has taken its own
     panel.zoom()
     return panel
 
@@ -95,7 +95,7 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
         raise panel.error
     if panel.result is None or panel.view is None:
         raise ComputeError("the run was cancelled, so there is nothing to save; run it again")
-    _wait(_SETTLE_MS)
+    _settle(viewer)
     folder.mkdir(parents=True, exist_ok=True)
     screenshot = folder / "screenshot.png"
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
@@ -128,11 +128,14 @@ def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
     return [animation, table]
 
 
-def _wait(milliseconds: int) -> None:
-    """Let the window work for a while."""
-    waiting = QEventLoop()
-    QTimer.singleShot(milliseconds, waiting.quit)
-    waiting.exec()
+def _settle(viewer: Viewer) -> None:
+    """Let the window work until the canvas keeps its size."""
+    sizes: list[tuple[int, ...]] = []
+    while len(sizes) < _MOST_LOOKS and sizes[-_SAME_LOOKS:] != [tuple(viewer.canvas.size)] * _SAME_LOOKS:
+        sizes.append(tuple(viewer.canvas.size))
+        waiting = QEventLoop()
+        QTimer.singleShot(_LOOK_MS, waiting.quit)
+        waiting.exec()
 
 
 def _open(viewer: Viewer, file: Path) -> None:

@@ -1,6 +1,7 @@
 """Where the model looks: the middle of its field of view, its box on the image, and the click that moves it."""
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class FieldOfView:
         self._callback: Callable[..., Any] | None = None
         self.centre_px: tuple[float, float] | None = None
 
-    def draw(self, image: Image | None, model: Path | None) -> None:
+    def draw(self, image: Image | None, model: Path | None, *, add_missing: bool = True) -> None:
         """Move the box to where the model would look now; hide it where it could not look at all."""
         try:
             placement_and_plane = self._placement(image, model)
@@ -35,7 +36,7 @@ class FieldOfView:
             self._canvas.set_visible((Role.FIELD_OF_VIEW,), visible=False)
             return
         placement, plane = placement_and_plane
-        self._canvas.show([field_of_view_look(plane, placement)])
+        self._canvas.show([replace(field_of_view_look(plane, placement), visible=True)], add_missing=add_missing)
 
     def zoom(self) -> None:
         """Bring the box to fill the canvas."""

@@ -19,6 +19,7 @@ from napari_ambiseg.viewer.looks import Look
 from napari_ambiseg.viewer.origin import Role, role_of, with_origin
 
 _IMAGES = (Role.PROBABILITY, Role.TRAJECTORY)
+_ORDER = {role: i for i, role in enumerate(Role)}
 _TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
 _ROOM = 2048  # segments that fit without a new array, about 16 readings of a lesion of 20 mm
 
@@ -56,9 +57,11 @@ class Canvas:
                 layer.visible = visible
 
     def _add(self, look: Look) -> None:
-        selected = set(self._viewer.layers.selection)
-        self._viewer.add_layer(_image(look) if look.role in _IMAGES else _vectors(look))
-        self._viewer.layers.selection = selected  # which layer is chosen is the user's affair
+        layers = self._viewer.layers
+        selected = set(layers.selection)
+        above = [i for i, layer in enumerate(layers) if (role := role_of(layer)) and _ORDER[role] > _ORDER[look.role]]
+        layers.insert(min(above, default=len(layers)), _image(look) if look.role in _IMAGES else _vectors(look))
+        layers.selection = selected  # which layer is chosen is the user's affair
 
 
 def _image(look: Look) -> Image:

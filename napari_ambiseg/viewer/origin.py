@@ -17,7 +17,7 @@ _KEY = "napari-ambiseg"
 
 
 class Role(Enum):
-    """What a layer made from results shows."""
+    """What a layer made from results shows; lowest first."""
 
     PROBABILITY = "Probability"
     TRAJECTORY = "Reverse diffusion"

@@ -4,7 +4,7 @@ import napari.viewer
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import Frame, GreyScale, SliceInput, bundled_models, check_slice, place
@@ -24,6 +24,7 @@ from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.worker import Sampler
 
+_NARROWEST = 320  # pixels
 _LIVE_MS = 80  # between two steps that are drawn while a run goes on
 
 
@@ -54,6 +55,9 @@ class ReadingsPanel(QWidget):
         self._live.setSingleShot(True)
         self._live.setInterval(_LIVE_MS)
         self._live.timeout.connect(self._show_live)
+        self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
+        self._redraw.setSingleShot(True)
+        self._redraw.timeout.connect(self._draw_input)
         self._arrange()
         self.show_settings(remembered_settings(settings_path()))
         self._connect_widgets()
@@ -157,11 +161,11 @@ class ReadingsPanel(QWidget):
         for layer, mask in zip(masks, shown.readings, strict=False):
             layer.data = mask.astype("uint8")
             layer.metadata = with_origin(new_origin)
-            layer.visible = True
         image.data = shown.image[0]
         image.contrast_limits = sources.contrast_limits(shown)
         image.name, image.metadata = new_origin.name, with_origin(new_origin)
         self._is_stale = True
+        self.form.say("")
         self._on_image()
 
     def zoom(self) -> None:
@@ -224,12 +228,27 @@ class ReadingsPanel(QWidget):
         self._field.centre_px = None
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)
-        self._draw_field()
+        self._redraw.start()
         if self._is_stale:
             self._presenter.clear()
 
-    def _draw_field(self, event: object = None) -> None:
-        self._field.draw(self.form.image.image, self.form.settings.model.path)
+    def _draw_input(self) -> None:
+        """Show where the model would look and, before there are readings, what the experts drew."""
+        image = self.form.image.image
+        self._field.draw(image, self.form.settings.model.path)
+        if image is None or self.result is not None or not self.form.experts.layers:
+            return
+        try:
+            plane = plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
+            experts = expert_masks(self.form.experts.layers, image, plane.index)
+        except AmbisegError:
+            return  # Run says why
+        self._presenter.show_experts(plane, experts)
+        self._hide_expert_layers()
+
+    def _move_field(self, event: object = None) -> None:
+        """Another slice is shown. Nothing is added: napari moves to another slice also while layers are removed."""
+        self._field.draw(self.form.image.image, self.form.settings.model.path, add_missing=False)
 
     def _hide_expert_layers(self) -> None:
         """The experts' masks that came with the image give way to their outlines, which are finer."""
@@ -249,7 +268,7 @@ class ReadingsPanel(QWidget):
     def _on_placed(self) -> None:
         self.form.place.setChecked(False)
         self.form.say("")
-        self._draw_field()
+        self._redraw.start()
 
     # Putting it together
 
@@ -260,7 +279,8 @@ class ReadingsPanel(QWidget):
         self.form.place.toggled.connect(self._on_place)
         self.form.slice_index.valueChanged.connect(self.go_to_slice)
         self.form.image.image_changed.connect(self._on_image)
-        self.form.settings.model_changed.connect(self._draw_field)
+        self.form.experts.experts_changed.connect(self._redraw.start)
+        self.form.settings.model_changed.connect(self._redraw.start)
         self.results.threshold_changed.connect(self._presenter.set_threshold)
         self.results.reading_selected.connect(self._presenter.refresh)
         self.results.step_shown.connect(self._presenter.refresh)
@@ -274,7 +294,7 @@ class ReadingsPanel(QWidget):
         events = self._viewer.layers.events
         connections = Connections()
         connections.make((events.inserted, events.removed, events.reordered, events.renamed), self._on_layers)
-        connections.make((self._viewer.dims.events.current_step, self._viewer.dims.events.order), self._draw_field)
+        connections.make((self._viewer.dims.events.current_step, self._viewer.dims.events.order), self._move_field)
         sampler, field = self._sampler, self._field
 
         def let_go() -> None:  # no method: the widget is gone by then
@@ -298,7 +318,7 @@ class ReadingsPanel(QWidget):
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(_TallScroll(inner))
+        outer.addWidget(_TallScroll(inner, holder=self))
 
 
 def _told(result: Result) -> str:
@@ -319,22 +339,19 @@ def _told(result: Result) -> str:
 
 
 class _TallScroll(QScrollArea):
-    """Scrolls up and down only: always as wide as what is in it needs to be, in whatever font and style."""
+    """Scrolls up and down only; ``holder`` is kept as wide as the content needs to be, in whatever font and style."""
 
-    def __init__(self, inner: QWidget) -> None:
+    def __init__(self, inner: QWidget, *, holder: QWidget) -> None:
         super().__init__()
+        self._holder = holder
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inner)
 
-    def minimumSizeHint(self) -> QSize:
-        """As wide as the content, with its scroll bar."""
-        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-        return QSize(max(320, width), super().minimumSizeHint().height())
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The content's layout has changed, for instance because a style sheet came in."""
-        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+        """The content asks for another size, for instance because its style sheet has come."""
+        if watched is self.widget() and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            needed = watched.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+            self._holder.setMinimumWidth(max(_NARROWEST, needed))
         return super().eventFilter(watched, event)

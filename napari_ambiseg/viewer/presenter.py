@@ -2,8 +2,10 @@
 
 from napari_ambiseg.engine import Frame
 from napari_ambiseg.viewer import looks
+from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.origin import Role
+from napari_ambiseg.viewer.plane import Plane
 from napari_ambiseg.viewer.result import Request, Result, View, derive, frame_of
 from napari_ambiseg.viewer.results import ResultsBox
 
@@ -25,6 +27,11 @@ class Presenter:
         self._box.show_view(self.view, result.request.experts.names)
         self._box.player.load(steps=result.sampled.steps.tolist(), log_snr=result.sampled.log_snr.tolist())
         self._canvas.show(looks.looks(result, self.view, selected=self._box.selected))
+        self._follow_boxes()
+
+    def show_experts(self, plane: Plane, experts: Experts) -> None:
+        """Show what the experts drew, before there are readings."""
+        self._canvas.show([looks.experts_look(plane, experts.masks)])
         self._follow_boxes()
 
     def show_running(self, request: Request, frame: Frame) -> None:
@@ -61,9 +68,9 @@ class Presenter:
 
     def show_roles(self, roles: tuple[Role, ...], visible: bool) -> None:
         """Show or hide layers, as the user has ticked."""
-        if self.result is not None:
+        if self.result is not None or roles == (Role.EXPERTS,):
             self._canvas.set_visible(roles, visible)
 
     def _follow_boxes(self) -> None:
         for roles, visible in self._box.seen_roles():
-            self._canvas.set_visible(roles, visible)
+            self.show_roles(roles, visible)

@@ -1,14 +1,13 @@
 """What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, what is seen."""
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QRadioButton, QSlider, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
 from napari_ambiseg.viewer.result import View, summary
-from napari_ambiseg.viewer.table import Metric, ReadingsTable, swatch
+from napari_ambiseg.viewer.table import Metric, ReadingsTable
 
 _PER_UNIT = 100  # positions of the threshold slider
 _SEEN = {
@@ -57,7 +56,7 @@ class ResultsBox(QWidget):
         self.player = Player()
         self.player.moved.connect(self.step_shown)
         self.seen = {text: QCheckBox(text) for text in _SEEN}
-        self.seen["Readings"].setIcon(QIcon(swatch(MODEL_COLOUR)))
+        self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
         self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
         self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
         self.seen["Probability"].setToolTip("The fraction of readings that mark each pixel")

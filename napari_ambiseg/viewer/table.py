@@ -93,7 +93,7 @@ class ReadingsModel(QAbstractTableModel):
         reader = section - _FIRST_EXPERT
         is_expert = 0 <= reader < len(self._names)
         if role == _Role.DecorationRole and is_expert:
-            return swatch(expert_colour(reader))
+            return _swatch(expert_colour(reader))
         if role == _Role.ToolTipRole:
             return self._explanation(section)
         if role == _Role.DisplayRole:
@@ -126,8 +126,7 @@ class ReadingsModel(QAbstractTableModel):
         self._order = np.argsort(-keys if descending else keys, kind="stable")
 
 
-def swatch(colour: str) -> QPixmap:
-    """A small square of a colour."""
+def _swatch(colour: str) -> QPixmap:
     pixmap = QPixmap(9, 9)
     pixmap.fill(QColor(colour))
     return pixmap

@@ -60,6 +60,16 @@ def test_a_result_becomes_one_layer_of_each_kind(make_result: Make) -> None:
     assert not by_role(viewer)[Role.TRAJECTORY].visible
 
 
+def test_images_lie_below_the_outlines_that_were_there_before(make_result: Make) -> None:
+    result = make_result()
+    viewer = ViewerModel()
+    canvas = Canvas(viewer)
+    canvas.show([field_of_view_look(result.request.plane, result.sampled.placement)])
+    canvas.show([looks.experts_look(result.request.plane, result.request.experts.masks)])
+    canvas.show(looks.looks(result, derive(result, 0.0), selected=0))
+    assert [role_of(layer) for layer in viewer.layers] == list(Role)
+
+
 def test_outlines_surround_the_readings(make_result: Make) -> None:
     result = make_result()
     viewer, _ = shown(result)

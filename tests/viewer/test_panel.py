@@ -259,8 +259,9 @@ def test_experts_opened_with_an_image_are_chosen_and_slices_can_be_changed(
         getattr(viewer, f"add_{kind}")(data, **options)
     assert len(panel.form.experts.layers) == 4
     assert not panel.form.rendered.isHidden()
-    run(panel, qtbot)
+    qtbot.waitUntil(lambda: Role.EXPERTS in map(role_of, viewer.layers), timeout=LONG)  # before any run
     assert not any(layer.visible for layer in panel.form.experts.layers)
+    run(panel, qtbot)
     before = viewer.layers[0].data
     panel.form.slice_index.setValue(1)
     assert not np.array_equal(viewer.layers[0].data, before)
@@ -270,6 +271,20 @@ def test_experts_opened_with_an_image_are_chosen_and_slices_can_be_changed(
     assert role_layer(viewer, Role.READINGS).visible
     shown, _ = sources.other_slice(panel.form.image.image.metadata["napari-ambiseg"], 1)
     np.testing.assert_array_equal(panel.result.request.experts.masks, shown.readings)
+
+
+def test_removing_everything_adds_nothing_meanwhile(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+    """A layer added while others are removed crashes napari."""
+    viewer.add_image(texture((5, 64, 64)), scale=(2, 0.5, 0.5))
+    run(panel, qtbot)
+    added = []
+    viewer.layers.events.inserted.connect(lambda event: added.append(event.value.name))
+    viewer.layers.clear()
+    qtbot.wait(50)
+    assert added == []
+    add_slice(viewer)
+    run(panel, qtbot)
+    assert panel.error is None
 
 
 def test_layers_of_results_are_never_offered_as_input(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
