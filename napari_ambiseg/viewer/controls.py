@@ -1,18 +1,20 @@
-"""The form of settings: model, number of readings, steps; sampler, eta and seed under "More"."""
+"""The form of settings: model, number of readings, steps; sampler, eta and seed under "More".
+
+The plain values are magicgui's widgets: each has a ``value`` and a range that it keeps; ``native`` is its Qt widget.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from magicgui.widgets import ComboBox, FloatSpinBox, SpinBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -92,17 +94,16 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self.model = ModelChooser(bundled)
         self.model.model_changed.connect(self.model_changed)
-        self.readings = _spin(1, MOST_READINGS, "How many readings to draw")
-        self.steps = _spin(1, 1000, "Steps of the reverse diffusion; more take longer")
-        self.sampler = QComboBox()
-        self.sampler.addItems(list(SAMPLERS))
-        self.sampler.setToolTip("How the reverse diffusion moves from step to step")
-        self.sampler.currentTextChanged.connect(lambda name: self.eta.setEnabled(name == "ddim"))
-        self.eta = QDoubleSpinBox()
-        self.eta.setRange(0.0, 1.0)
-        self.eta.setSingleStep(0.1)
-        self.eta.setToolTip("Fresh noise of DDIM: 0 none, 1 as much as DDPM")
-        self.seed = _spin(0, _LARGEST_SEED, "The same seed gives the same readings")
+        self.readings = SpinBox(value=16, min=1, max=MOST_READINGS, tooltip="How many readings to draw")
+        self.steps = SpinBox(value=10, min=1, max=1000, tooltip="Steps of the reverse diffusion; more take longer")
+        self.sampler = ComboBox(
+            choices=list(SAMPLERS), tooltip="How the reverse diffusion moves from step to step", value="ddim"
+        )
+        self.eta = FloatSpinBox(
+            value=0.0, min=0.0, max=1.0, step=0.1, tooltip="Fresh noise of DDIM: 0 none, 1 as much as DDPM"
+        )
+        self.sampler.changed.connect(self._show_what_eta_is_for)
+        self.seed = SpinBox(value=0, min=0, max=_LARGEST_SEED, tooltip="The same seed gives the same readings")
         self._arrange()
 
     def settings(self, threshold: float) -> Settings:
@@ -113,36 +114,39 @@ class SettingsForm(QWidget):
         """
         if not self.model.name:
             raise SettingsError("no model is bundled with this installation; open a model file with the … button")
-        options = SamplingOptions(steps=self.steps.value(), sampler=self.sampler.currentText(), eta=self.eta.value())
+        options = SamplingOptions(steps=self.steps.value, sampler=self.sampler.value, eta=self.eta.value)
         return Settings(
             model=self.model.name,
-            readings=self.readings.value(),
+            readings=self.readings.value,
             options=options,
-            seed=self.seed.value(),
+            seed=self.seed.value,
             threshold=threshold,
         )
 
     def show_settings(self, settings: Settings) -> None:
         """Fill the form."""
         self.model.choose(settings.model)
-        self.readings.setValue(settings.readings)
-        self.steps.setValue(settings.options.steps)
-        self.sampler.setCurrentText(settings.options.sampler)
-        self.eta.setValue(settings.options.eta)
-        self.eta.setEnabled(settings.options.sampler == "ddim")
-        self.seed.setValue(settings.seed)
+        self.readings.value = settings.readings
+        self.steps.value = settings.options.steps
+        self.sampler.value = settings.options.sampler
+        self.eta.value = settings.options.eta
+        self._show_what_eta_is_for(settings.options.sampler)
+        self.seed.value = settings.seed
+
+    def _show_what_eta_is_for(self, sampler: str) -> None:
+        self.eta.enabled = sampler == "ddim"
 
     def _arrange(self) -> None:
         form = QFormLayout()
         form.addRow("Model", self.model)
-        form.addRow("Readings", beside(self.readings, "Steps", self.steps))
+        form.addRow("Readings", beside(self.readings.native, "Steps", self.steps.native))
         more = QCollapsible("More")
         more.layout().setContentsMargins(0, 0, 0, 0)
         rest = QWidget()
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
-        rest_form.addRow("Sampler", beside(self.sampler, "eta", self.eta))
-        rest_form.addRow("Seed", self.seed)
+        rest_form.addRow("Sampler", beside(self.sampler.native, "eta", self.eta.native))
+        rest_form.addRow("Seed", self.seed.native)
         more.addWidget(rest)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -168,9 +172,3 @@ def tight(form: QFormLayout) -> None:
     form.setHorizontalSpacing(6)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
-
-def _spin(low: int, high: int, tip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(low, high)
-    box.setToolTip(tip)
-    return box

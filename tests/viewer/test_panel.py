@@ -119,7 +119,7 @@ def test_cancel_stops_the_run_and_the_next_one_runs(
 ) -> None:
     add_slice(viewer)
     monkeypatch.setattr(toy, "delay", 0.1)
-    panel.form.settings.steps.setValue(1000)
+    panel.form.settings.steps.value = 1000
     with qtbot.waitSignal(panel.run_ended, timeout=LONG):
         panel.run()
         qtbot.waitUntil(lambda: panel.form.progress.value() > 0, timeout=LONG)
@@ -128,7 +128,7 @@ def test_cancel_stops_the_run_and_the_next_one_runs(
     assert panel.result is None
     assert panel.form.status.text() == "Cancelled."
     monkeypatch.setattr(toy, "delay", 0.0)
-    panel.form.settings.steps.setValue(5)
+    panel.form.settings.steps.value = 5
     run(panel, qtbot)
     assert panel.result is not None
 
@@ -140,7 +140,7 @@ def test_a_second_run_during_a_run_is_not_started(
     monkeypatch.setattr(toy, "delay", 0.05)
     with qtbot.waitSignal(panel.run_ended, timeout=LONG):
         panel.run()
-        panel.form.settings.readings.setValue(3)
+        panel.form.settings.readings.value = 3
         panel.run()
     assert len(panel.result.sampled.seeds) == 8
 
@@ -240,7 +240,7 @@ def test_closing_the_dock_during_a_run_is_safe(
 ) -> None:
     add_slice(viewer)
     monkeypatch.setattr(toy, "delay", 0.05)
-    panel.form.settings.steps.setValue(1000)
+    panel.form.settings.steps.value = 1000
     panel.run()
     qtbot.waitUntil(lambda: panel.form.progress.value() > 0, timeout=LONG)
     dock = next(iter(viewer.window.dock_widgets))
