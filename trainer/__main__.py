@@ -73,6 +73,21 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print o
     typer.echo(json.dumps(counts) if as_json else "\n".join(f"{count:>12,}  {name}" for name, count in counts.items()))
 
 
+@app.command("export")
+def export_command(
+    source: Annotated[Path, typer.Argument(help="Folder of a run, or a model file.")],
+    out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors.")],
+    name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    description: Annotated[str | None, typer.Option(help="One sentence for whoever chooses a model.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Keep 32 bits a weight instead of 16.")] = False,
+) -> None:
+    """Write the model of a run as the file that ships."""
+    from trainer.export import export
+
+    export(source, out, name=name, description=description, half=not full)
+    typer.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+
+
 def _list_recipes() -> None:
     from trainer.recipes import RECIPES
 

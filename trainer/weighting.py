@@ -1,7 +1,7 @@
 """Loss weightings: weight on the squared error of x as a function of the log SNR (the paper's section 3.4).
 
-``L = E_{t, eps} [ w(lam_t) |x - x_hat|^2 ]`` (Eq. 8). They differ in how much the end of the diffusion counts, where the
-mask is nearly clean: SNR + 1 is an unweighted error on v, SNR an unweighted error on eps, 1 an unweighted error on x.
+``L = E_{t, eps} [ w(lam_t) |x - x_hat|^2 ]`` (Eq. 8). They differ in how much the end of the diffusion counts, where
+the mask is nearly clean: SNR + 1 is an unweighted error on v, SNR one on eps, 1 one on x.
 """
 
 from collections.abc import Callable
