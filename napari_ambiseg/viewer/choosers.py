@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
@@ -62,7 +62,7 @@ class ImageChooser(QComboBox):
         if layer in self._layers:
             self.setCurrentIndex(self._layers.index(layer))
 
-    def refresh(self, newest: Layer | None = None) -> None:
+    def refresh(self, newest: Image | None = None) -> None:
         """Follow the layer list; an image that has just been added is chosen."""
         before = self.image
         found = [layer for layer in self._viewer.layers if isinstance(layer, Image) and role_of(layer) is None]

@@ -141,7 +141,6 @@ class SettingsForm(QWidget):
         form.addRow("Model", self.model)
         form.addRow("Readings", beside(self.readings.native, "Steps", self.steps.native))
         more = QCollapsible("More")
-        more.layout().setContentsMargins(0, 0, 0, 0)
         rest = QWidget()
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
@@ -171,4 +170,3 @@ def tight(form: QFormLayout) -> None:
     form.setVerticalSpacing(3)
     form.setHorizontalSpacing(6)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-

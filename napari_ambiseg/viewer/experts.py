@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.viewer.origin import belongs_to
-from napari_ambiseg.viewer.plane import layer_shape
+from napari_ambiseg.viewer.plane import finest, layer_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def expert_masks(layers: Sequence[Labels], image: Image, index: tuple[int, ...])
 
 
 def _slice(layer: Labels, index: tuple[int, ...], *, readers_first: bool) -> NDArray[np.bool_]:
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = finest(layer)
     own_axes = data.ndim - 2 - readers_first  # of the leading axes, (H, W) on a 3D image has none
     chosen = data[(slice(None), *index[:own_axes])] if readers_first else data[index[:own_axes]][None]
     return np.asarray(chosen) != 0

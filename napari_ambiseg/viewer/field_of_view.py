@@ -64,7 +64,7 @@ class FieldOfView:
 
     def stop_waiting(self) -> None:
         """Take clicks no more."""
-        if self._callback in self._viewer.mouse_drag_callbacks:
+        if self._callback is not None and self._callback in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._callback)
         self._callback = None
 

@@ -48,7 +48,7 @@ def outline_segments(
         the number of the mask (N,) that each belongs to.
     """
     above = values > level
-    rows, columns = (_extent(above.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    rows, columns = (_extent(np.atleast_1d(above.any(axis=axes))) for axes in ((0, 2), (0, 1)))
     if rows is None or columns is None:
         return np.zeros((0, 2, 2), np.float32), np.zeros(0, np.int64)
     # One pixel more on each side, taken from the array where it has one, so that interpolation sees its neighbours.
@@ -68,7 +68,9 @@ def _extent(occupied: NDArray[np.bool_]) -> tuple[int, int] | None:
     return (int(found[0]), int(found[-1])) if len(found) else None
 
 
-def _crossed_cells(values: NDArray[np.generic], level: float) -> tuple[NDArray[np.generic], ...]:
+def _crossed_cells(
+    values: NDArray[np.bool_ | np.floating], level: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8], NDArray[np.float32]]:
     """Mask, row, column, case (K,) and corner values a b c d (4, K) of the cells that an outline crosses."""
     above = (values > level).view(np.uint8)
     case = above[:, :-1, :-1] + 2 * above[:, :-1, 1:] + 4 * above[:, 1:, 1:] + 8 * above[:, 1:, :-1]
@@ -77,7 +79,7 @@ def _crossed_cells(values: NDArray[np.generic], level: float) -> tuple[NDArray[n
     return mask, row, column, case[mask, row, column], np.stack(corners).astype(np.float32)
 
 
-def _edge_points(corners: NDArray[np.generic], level: float) -> NDArray[np.float32]:
+def _edge_points(corners: NDArray[np.float32], level: float) -> NDArray[np.float32]:
     """Where the outline would cross each of the four edges (4, K, 2), relative to corner a, if it does."""
     a, b, c, d = corners
     zero, one = np.zeros_like(a), np.ones_like(a)
@@ -94,10 +96,12 @@ def _edge_points(corners: NDArray[np.generic], level: float) -> NDArray[np.float
 def _crossing(first: NDArray[np.float32], second: NDArray[np.float32], level: float) -> NDArray[np.float32]:
     """Fraction of the way from ``first`` to ``second`` at which the level is met."""
     difference = second - first
-    return np.clip((level - first) / np.where(difference == 0, 1, difference), 0, 1)
+    return np.clip((level - first) / np.where(difference == 0, 1, difference), 0, 1).astype(np.float32)
 
 
-def _join(case: NDArray[np.generic], points: NDArray[np.float32]) -> tuple[NDArray[np.generic], ...]:
+def _join(
+    case: NDArray[np.uint8], points: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
     """Start and direction of the segments of all cells, and the cell of each."""
     edges = _CASES[case]  # (K, 2 segments, 2 ends)
     cells, segment = np.nonzero(edges[:, :, 0] >= 0)

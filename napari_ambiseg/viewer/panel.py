@@ -343,7 +343,7 @@ class _TallScroll(QScrollArea):
 
     def __init__(self, inner: QWidget, *, holder: QWidget) -> None:
         super().__init__()
-        self._holder = holder
+        self._inner, self._holder = inner, holder
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -351,7 +351,7 @@ class _TallScroll(QScrollArea):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The content asks for another size, for instance because its style sheet has come."""
-        if watched is self.widget() and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            needed = watched.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        if watched is self._inner and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            needed = self._inner.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
             self._holder.setMinimumWidth(max(_NARROWEST, needed))
         return super().eventFilter(watched, event)

@@ -111,15 +111,16 @@ def plane_of(layer: Image, *, point: Sequence[float], displayed: Sequence[int]) 
 
 def pixels_of(layer: Image, plane: Plane) -> NDArray[np.generic]:
     """Grey values (H, W) of a slice."""
-    return np.asarray(_finest(layer)[plane.index])
+    return np.asarray(finest(layer)[plane.index])
 
 
 def layer_shape(layer: Image | Labels) -> tuple[int, ...]:
     """Shape of a layer's data, at full resolution."""
-    return tuple(_finest(layer).shape)
+    return tuple(finest(layer).shape)
 
 
-def _finest(layer: Image | Labels) -> Any:
+def finest(layer: Image | Labels) -> Any:
+    """A layer's data, at full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
 
 

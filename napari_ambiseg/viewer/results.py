@@ -70,7 +70,7 @@ class ResultsBox(QWidget):
         return self.slider.value() / _PER_UNIT
 
     @property
-    def metric(self) -> Metric:
+    def agreement(self) -> Metric:
         """Which agreement the table shows."""
         return next(metric for metric, button in self._metrics.items() if button.isChecked())
 
@@ -152,4 +152,4 @@ class ResultsBox(QWidget):
             self.reading_selected.emit(reading)
 
     def _show_table(self) -> None:
-        self.table.show_view(self._view, self._names, self.metric, selected=self._selected)
+        self.table.show_view(self._view, self._names, self.agreement, selected=self._selected)
