@@ -48,13 +48,13 @@ clean: ## takes away what was set up; results in out/ stay
 # A stamp is newer than the two files that say what is installed, or setting up is due again.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PY) -c 'import pip' 2>/dev/null || scripts/create-venv $(PYTHON) $(VENV)
-	$(PY) -m pip install -c constraints.txt -e ".[all,train,test]"
+	$(PY) -m pip install -c constraints.txt -e ".[all,test]"
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PY) -m pip install -c constraints.txt -e ".[all,train,dev]"
+	$(PY) -m pip install -c constraints.txt -e ".[all,dev]"
 	@touch $@
 
 $(VENV)/.ready-docs: $(VENV)/.ready
-	$(PY) -m pip install -c constraints.txt -e ".[all,train,docs]"
+	$(PY) -m pip install -c constraints.txt -e ".[all,docs]"
 	@touch $@
