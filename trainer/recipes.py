@@ -26,11 +26,11 @@ def lidc_small_64() -> FitConfig:
         size="small",
         grid_px=64,
         weighting="uniform",
-        steps=10_000,
+        steps=8_000,
         batch_size=16,
         learning_rate=5e-4,
         warmup_steps=300,
-        decay_steps=3_000,
+        decay_steps=2_500,
         ema_decay=0.999,
         checkpoint_steps=250,
         augment=AugmentConfig(shift_px=6.0),
@@ -39,7 +39,8 @@ def lidc_small_64() -> FitConfig:
 
 def deterministic_small_64() -> FitConfig:
     """The reference for ``lidc-small-64``: the same network without time, answering one mask."""
-    return lidc_small_64().model_copy(update={"recipe": "deterministic-small-64", "kind": "deterministic"})
+    changes = {"recipe": "deterministic-small-64", "kind": "deterministic", "steps": 2_000, "decay_steps": 800}
+    return lidc_small_64().model_copy(update=changes)
 
 
 def tiny() -> FitConfig:
