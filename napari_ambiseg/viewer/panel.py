@@ -1,13 +1,12 @@
 """The dock: choose, run, look. It joins form, sampler and presenter, and turns problems into sentences."""
 
 import napari.viewer
-import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
-from napari_ambiseg.engine import Frame, GreyScale, SliceInput, bundled_models, check_slice, place
+from napari_ambiseg.engine import Frame, bundled_models
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.viewer import sources
@@ -16,15 +15,16 @@ from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.form import NOTICE, Form
 from napari_ambiseg.viewer.layers import Canvas
-from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of, with_origin
-from napari_ambiseg.viewer.plane import pixels_of, plane_of
+from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
+from napari_ambiseg.viewer.plane import plane_of
 from napari_ambiseg.viewer.presenter import Presenter
-from napari_ambiseg.viewer.result import Request, Result, View
+from napari_ambiseg.viewer.request import make_request
+from napari_ambiseg.viewer.result import Request, Result, View, told
 from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
+from napari_ambiseg.viewer.tall_scroll import TallScroll
 from napari_ambiseg.viewer.worker import Sampler
 
-_NARROWEST = 320  # pixels
 _LIVE_MS = 80  # between two steps that are drawn while a run goes on
 
 
@@ -128,22 +128,14 @@ class ReadingsPanel(QWidget):
             raise InputImageError("no image is open; open one, or take File > Open Sample > AmbiSeg")
         settings, path = self.settings, self.form.settings.model.path
         assert path is not None  # otherwise there are no settings
-        plane = plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
-        origin = origin_of(image)
-        slice_input = SliceInput(
-            pixels=np.array(pixels_of(image, plane)),  # a copy: the user may paint or move on while the run goes on
-            spacing_mm=plane.spacing_mm,
-            grey=origin.grey if origin is not None else GreyScale.AUTO,
+        return make_request(
+            image,
+            self.form.experts.layers,
+            plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed),
+            grid=read_header(path).grid,
             centre_px=self._field.centre_px,
+            settings=settings,
         )
-        grid = read_header(path).grid
-        check_slice(slice_input, grid)
-        height, width = slice_input.pixels.shape
-        placement = place(
-            grid, slice_shape=(height, width), spacing_mm=plane.spacing_mm, centre_px=slice_input.centre_px
-        )
-        experts = expert_masks(self.form.experts.layers, image, plane.index)
-        return Request(image.name, plane, slice_input, placement, experts, settings)
 
     def go_to_slice(self, index: int) -> None:
         """Show another slice of the file that the chosen image is from, in the layers that are there."""
@@ -152,18 +144,11 @@ class ReadingsPanel(QWidget):
         if image is None or origin is None or index == origin.index:
             return
         try:
-            shown, new_origin = sources.other_slice(origin, index)
+            sources.go_to(origin, index, [layer for layer in self._viewer.layers if belongs_to(layer, image)])
         except AmbisegError as error:
             self.form.show_origin(origin)
             self._fail(error)
             return
-        masks = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and belongs_to(layer, image)]
-        for layer, mask in zip(masks, shown.readings, strict=False):
-            layer.data = mask.astype("uint8")
-            layer.metadata = with_origin(new_origin)
-        image.data = shown.image[0]
-        image.contrast_limits = sources.contrast_limits(shown)
-        image.name, image.metadata = new_origin.name, with_origin(new_origin)
         self._is_stale = True
         self.form.say("")
         self._on_image()
@@ -191,7 +176,7 @@ class ReadingsPanel(QWidget):
         else:
             self._hide_expert_layers()
             self._presenter.show(result)
-            self.form.say(_told(result))
+            self.form.say(told(result))
         self.run_ended.emit()
 
     def _on_failed(self, error: Exception) -> None:
@@ -318,40 +303,4 @@ class ReadingsPanel(QWidget):
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(_TallScroll(inner, holder=self))
-
-
-def _told(result: Result) -> str:
-    """What a user should know about a finished run."""
-    sampled = result.sampled
-    told = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s."]
-    match sampled.grey:
-        case GreyScale.HU:
-            told.append("The image was read as CT in HU.")
-        case GreyScale.PERCENTILES:
-            told.append("Its grey scale is not known: it was stretched, which may be wrong.")
-        case _:
-            pass  # a scale that the file or the values leave no doubt about
-    if not result.request.plane.in_mm:
-        height, width = result.request.plane.spacing_mm
-        told.append(f"Pixels were taken as {height:g} x {width:g} mm (the layer's scale).")
-    return " ".join(told)
-
-
-class _TallScroll(QScrollArea):
-    """Scrolls up and down only; ``holder`` is kept as wide as the content needs to be, in whatever font and style."""
-
-    def __init__(self, inner: QWidget, *, holder: QWidget) -> None:
-        super().__init__()
-        self._inner, self._holder = inner, holder
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(inner)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The content asks for another size, for instance because its style sheet has come."""
-        if watched is self._inner and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            needed = self._inner.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-            self._holder.setMinimumWidth(max(_NARROWEST, needed))
-        return super().eventFilter(watched, event)
+        outer.addWidget(TallScroll(inner, holder=self))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ambiseg.engine import Frame, Placement, Sampled, SliceInput
+from napari_ambiseg.engine import Frame, GreyScale, Placement, Sampled, SliceInput
 from napari_ambiseg.readings.agreement import Comparison, compare
 from napari_ambiseg.readings.consensus import probability
 from napari_ambiseg.readings.measure import areas_mm2
@@ -115,6 +115,23 @@ def frame_of(sampled: Sampled, kept: int) -> Frame:
         x_t=sampled.x_t[kept],
         x_hat=sampled.x_hat[kept],
     )
+
+
+def told(result: Result) -> str:
+    """What a user should know about a finished run."""
+    sampled = result.sampled
+    sentences = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s."]
+    match sampled.grey:
+        case GreyScale.HU:
+            sentences.append("The image was read as CT in HU.")
+        case GreyScale.PERCENTILES:
+            sentences.append("Its grey scale is not known: it was stretched, which may be wrong.")
+        case _:
+            pass  # a scale that the file or the values leave no doubt about
+    if not result.request.plane.in_mm:
+        height, width = result.request.plane.spacing_mm
+        sentences.append(f"Pixels were taken as {height:g} x {width:g} mm (the layer's scale).")
+    return " ".join(sentences)
 
 
 def summary(view: View) -> str:

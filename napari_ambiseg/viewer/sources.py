@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_ambiseg.errors import DataFileError
@@ -62,6 +63,24 @@ def other_slice(origin: Origin, index: int) -> tuple[MultiReaderSlice, Origin]:
     path, split = origin.path, origin.split
     shown = _bundled()[index] if path is None else lidc_hdf5.read_lidc_slice(path, split, index)
     return shown, replace(origin, index=index, name=shown.name, rendered=shown.rendered)
+
+
+def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> None:
+    """Show another slice in the layers that were opened with ``origin``: the image, and the experts in their order.
+
+    Raises:
+        DataFileError: As ``other_slice``; the layers stay as they are.
+    """
+    shown, new_origin = other_slice(origin, index)
+    masks = iter(shown.readings)
+    for layer in layers:
+        layer.metadata = with_origin(new_origin)
+        if isinstance(layer, Image):
+            layer.data = shown.image[0]
+            layer.contrast_limits = contrast_limits(shown)
+            layer.name = new_origin.name
+        elif isinstance(layer, Labels) and (mask := next(masks, None)) is not None:
+            layer.data = mask.astype("uint8")
 
 
 def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:
