@@ -14,7 +14,7 @@ def write_atomically(path: Path, payload: bytes) -> None:
         OSError: If the disk is full, the folder is read-only, ...; an old file at ``path`` is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:
             file.write(payload)

@@ -82,7 +82,7 @@ def write_lidc_hdf5(path: Path, splits: Mapping[str, SliceCollection]) -> None:
     if not splits:
         raise DataFileError(f"there are no splits to write to {path}; give at least one")
     buffer = io.BytesIO()  # HDF5 does not survive a full disk while it writes, a buffer does not meet one
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # the first that checks its own structure
         for name, slices in splits.items():
             _write_split(file.create_group(name), slices)
     write_output(path, buffer.getvalue())

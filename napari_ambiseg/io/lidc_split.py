@@ -53,7 +53,9 @@ def open_split(file: h5py.File, split: str) -> LidcSplit:
     """
     groups = safe_hdf5.groups(file)
     if split not in groups:
-        known = ", ".join(list(groups)[:10]) or "no splits at all"
+        known = (
+            ", ".join(name if name.isprintable() else repr(name) for name in list(groups)[:10]) or "no splits at all"
+        )
         raise DataFileError(f"{file.filename} has no split {split!r}; it has {known}")
     group = groups[split]
     where = f"split {split!r} of {file.filename}"

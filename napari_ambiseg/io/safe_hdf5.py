@@ -22,7 +22,7 @@ _MAX_INFLATION = 1100
 # Small data sets may be left unwritten (all zero) and so inflate without bound; they do no harm.
 _ALWAYS_ALLOWED_BYTES = 2**26
 # What h5py raises for damaged contents, in no particular order.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError)
 
 
 @contextmanager
@@ -91,6 +91,7 @@ def dataset(group: h5py.Group, key: str) -> h5py.Dataset | None:
         if not isinstance(found, h5py.Dataset) or found.shape is None:
             raise DataFileError(f"{where} is not an array; expected a data set with one entry per slice")
         _check_size(found, where)
+        _check_chunks(found, where)
     except DataFileError:
         raise
     except _DAMAGE as error:
@@ -155,3 +156,19 @@ def _check_size(source: h5py.Dataset, where: str) -> None:
             f"{where} declares {declared / 1e9:.1f} GB (shape {source.shape}), but the file has {stored} bytes; "
             "it is damaged or forged: fetch or write it again"
         )
+
+
+def _check_chunks(source: h5py.Dataset, where: str) -> None:
+    """Refuse chunks that cannot be: the library crashes on a compressed chunk of length 0 instead of complaining."""
+    if source.chunks is None:
+        return
+    end, bad = source.file.id.get_filesize(), list[int]()
+    least = 5 if source.fletcher32 else 1  # a checksum is four bytes
+
+    def look(chunk: Any) -> None:
+        if not least <= chunk.size <= end - chunk.byte_offset:
+            bad.append(chunk.size)
+
+    source.id.chunk_iter(look)
+    if bad:
+        raise DataFileError(f"{where} is damaged (a piece of {bad[0]} bytes); fetch or write the file again")
