@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,9 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
         nodules.append(np.where(part.nodules >= 0, part.nodules + offset, -1))
         offset += int(part.nodules.max(initial=-1)) + 1
     all_uint8 = all(part.images.dtype == np.uint8 for part in parts)
-    images = [p.images if all_uint8 or p.images.dtype != np.uint8 else p.images / np.float32(255) for p in parts]
+    images: list[NDArray[Any]] = [
+        p.images if all_uint8 or p.images.dtype != np.uint8 else p.images / np.float32(255) for p in parts
+    ]
     return SliceCollection(
         images=np.concatenate(images),
         readings=np.concatenate([part.readings for part in parts]),
