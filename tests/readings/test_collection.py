@@ -55,7 +55,7 @@ def test_a_subset_holds_the_chosen_slices_in_their_order() -> None:
     ids=["spacing", "readers", "size"],
 )
 def test_slices_of_other_grids_or_readers_are_not_joined(other: SliceCollection) -> None:
-    with pytest.raises(DataFileError, match="cannot join slices of .* prepare them alike"):
+    with pytest.raises(DataFileError, match=r"cannot join slices of .* prepare them alike"):
         concatenate([PART, other])
 
 
