@@ -141,6 +141,8 @@ class SettingsForm(QWidget):
         form.addRow("Model", self.model)
         form.addRow("Readings", beside(self.readings.native, "Steps", self.steps.native))
         more = QCollapsible("More")
+        if (inside := more.layout()) is not None:
+            inside.setContentsMargins(0, 0, 0, 0)
         rest = QWidget()
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
