@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 import yaml
@@ -11,6 +11,12 @@ import yaml
 from napari_ambiseg.errors import AmbisegError, SettingsError
 from trainer.argv import spread
 from trainer.evaluate import evaluate_command
+
+if TYPE_CHECKING:
+    from trainer.config import DataSource, FitConfig
+
+# What click raises for words it cannot use; typer carries a click of its own, so it is found from typer's side.
+_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 SEVERAL_VALUES = {"--data", "--readings", "--set"}
 
@@ -27,7 +33,7 @@ app.command("evaluate")(evaluate_command)
 def fit_command(
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe; `fit --list` shows them.")] = None,
     data: Annotated[list[str] | None, typer.Option(help="HDF5 files, or `phantom` for rendered slices.")] = None,
-    split: Annotated[str, typer.Option(help="Group of the HDF5 files to train on.")] = "train",
+    split: Annotated[str | None, typer.Option(help="Group of the HDF5 files to train on; default train.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps, replacing the recipe's.")] = None,
@@ -36,7 +42,7 @@ def fit_command(
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, replacing a field of the recipe, e.g. batch_size=4.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train a model: a new run of RECIPE, or `--resume FOLDER`. Ctrl-C saves and stops."""
@@ -54,13 +60,13 @@ def fit_command(
         torch.set_num_threads(threads)
     overrides = _overrides(set_ or [], steps=steps, seed=seed)
     if resume is not None:
-        config, names = _resumed(resume, recipe, data, overrides)
+        config, source = _resumed(resume, recipe, overrides, data=data, split=split)
     else:
-        config, names = _fresh(recipe, data, overrides)
-    collection = load_data(names, split, seed=config.seed)
+        config, source = _fresh(recipe, overrides, data=data, split=split)
+    collection = load_data(source.names, source.split, seed=config.seed)
     folder = resume or out or Path("runs") / config.recipe
     action = resume_run if resume is not None else fit
-    run = action(config, collection, folder, device=resolve_device(device), data_names=names)
+    run = action(config, collection, folder, device=resolve_device(device), source=source)
     typer.echo(f"{config.recipe}: {run.step} of {config.steps} steps; the model is {folder / 'model.safetensors'}")
 
 
@@ -102,42 +108,60 @@ def _overrides(pairs: list[str], **named: object) -> dict[str, object]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise SettingsError(f"--set {pair!r} should be FIELD=VALUE, e.g. batch_size=4")
-        overrides[key] = yaml.safe_load(value)
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {pair!r}: {value!r} is neither a number, a word nor a list") from None
     return overrides
 
 
-def _fresh(recipe: str | None, data: list[str] | None, overrides: dict[str, object]) -> tuple[Any, list[str]]:
-    from trainer.config import with_overrides
+def _fresh(
+    recipe: str | None, overrides: dict[str, object], *, data: list[str] | None, split: str | None
+) -> "tuple[FitConfig, DataSource]":
+    from trainer.config import DataSource, with_overrides
     from trainer.recipes import named_recipe
 
     if recipe is None:
         raise SettingsError("no recipe was given; `python -m trainer fit --list` shows them")
-    return with_overrides(named_recipe(recipe), overrides), list(data or [])
+    return with_overrides(named_recipe(recipe), overrides), DataSource(names=tuple(data or ()), split=split or "train")
 
 
 def _resumed(
-    folder: Path, recipe: str | None, data: list[str] | None, overrides: dict[str, object]
-) -> tuple[Any, list[str]]:
-    from trainer.config import FitConfig, with_overrides
+    folder: Path, recipe: str | None, overrides: dict[str, object], *, data: list[str] | None, split: str | None
+) -> "tuple[FitConfig, DataSource]":
+    """What a run was started with. Its data may have moved, but not changed: the split must be the same."""
+    from trainer.config import DataSource, FitConfig, changed_for_resume
     from trainer.state import read_state
 
     saved = read_state(folder)[1]["config"]
-    config = with_overrides(FitConfig.model_validate(saved["fit"]), overrides)
+    config, source = FitConfig.model_validate(saved["fit"]), DataSource.model_validate(saved["data"])
     if recipe is not None and recipe != config.recipe:
         raise SettingsError(f"{folder} is a run of {config.recipe!r}, not of {recipe!r}; leave the recipe out")
-    return config, list(data or saved["data"])
+    if split is not None and split != source.split:
+        raise SettingsError(f"{folder} trains on the split {source.split!r}, not on {split!r}; leave --split out")
+    moved = source if data is None else DataSource(names=tuple(data), split=source.split)
+    return changed_for_resume(config, overrides), moved
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    words = spread(sys.argv[1:] if argv is None else argv, SEVERAL_VALUES)
     try:
-        app(spread(sys.argv[1:] if argv is None else argv, SEVERAL_VALUES), standalone_mode=True, prog_name="trainer")
+        # With standalone_mode=False the framework returns what a command returns, and leaves errors to us.
+        code = app(words, standalone_mode=False, prog_name="python -m trainer")
     except AmbisegError as error:
-        typer.echo(f"error: {error}", err=True)
-        return 2
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+        return _refused(str(error))
+    except _UsageError as error:
+        return _refused(cast(typer.BadParameter, error).format_message())
+    except typer.Abort:
+        typer.echo("stopped", err=True)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _refused(message: str) -> int:
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    return 2
 
 
 if __name__ == "__main__":

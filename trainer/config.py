@@ -81,6 +81,55 @@ class FitConfig(BaseModel):
     augment: AugmentConfig = AugmentConfig()
 
 
+class DataSource(BaseModel):
+    """Where a run's slices come from.
+
+    Attributes:
+        names: HDF5 files, or ``phantom``.
+        split: Group of the HDF5 files.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names: tuple[str, ...]
+    split: str = "train"
+
+
+class RunDescription(BaseModel):
+    """All that defines a run, as it is written beside its weights.
+
+    Attributes:
+        fit: Its configuration.
+        data: Where its slices come from.
+        data_sha256: Of their images and masks.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: FitConfig
+    data: DataSource
+    data_sha256: str
+
+
+CHANGEABLE = {"steps", "decay_steps", "checkpoint_steps", "log_steps", "learning_rate", "clip_norm"}
+"""Fields that may change when a run is resumed; the others say what it is."""
+
+
+def changed_for_resume(config: FitConfig, overrides: dict[str, object]) -> FitConfig:
+    """The configuration of a run that goes on with other values of some fields.
+
+    Raises:
+        SettingsError: If a field cannot change on the way, or a value is not valid.
+    """
+    changed = with_overrides(config, overrides)
+    if fixed := [key for key in overrides if key not in CHANGEABLE and getattr(config, key, None) != overrides[key]]:
+        raise SettingsError(
+            f"{', '.join(fixed)} cannot change while a run goes on; start a new run, or change "
+            f"{', '.join(sorted(CHANGEABLE))} only"
+        )
+    return changed
+
+
 def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig:
     """A configuration with some fields replaced; ``augment.flip`` reaches into the nested record.
 

@@ -19,48 +19,75 @@ from tqdm import tqdm
 
 import napari_ambiseg
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.config import FitConfig
+from trainer.config import DataSource, FitConfig, RunDescription
 from trainer.data.batches import BatchSource, split_by_patient
+from trainer.data.sources import collection_digest
 from trainer.loop import Run, StepRecord, model_config, start_run, train, validation_loss
 from trainer.state import STATE_FILE, read_state, restore, save_state
 
 VALIDATION_BATCHES = 8
+LOG_FILE = "log.jsonl"
 
 
-def fit(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, data_names: list[str]) -> Run:
+def fit(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, source: DataSource) -> Run:
     """Train a model from scratch into ``out``.
 
     Raises:
-        SettingsError: If ``out`` holds a run already.
+        SettingsError: If ``out`` holds a run already, or cannot be written.
         ComputeError: If the loss becomes infinite or NaN.
     """
     if (out / STATE_FILE).exists():
         raise SettingsError(f"{out} holds a run already; go on with `fit --resume {out}`, or give another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    described = {"fit": config.model_dump(), "data": data_names}
-    (out / "config.json").write_text(json.dumps(described, indent=2) + "\n")
+    described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
     return _drive(start_run(config, device), data, out, described)
 
 
-def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, data_names: list[str]) -> Run:
-    """Go on with the run in ``out``; on the CPU the result is bit for bit that of an uninterrupted run."""
+def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, source: DataSource) -> Run:
+    """Go on with the run in ``out``; on the CPU the result is bit for bit that of an uninterrupted run.
+
+    Raises:
+        SettingsError: If the run is further than ``config`` wants it, or ``data`` are not those it was started with.
+        CheckpointError: If there is no run, its state is damaged, or it does not fit ``config``.
+        ComputeError: If the loss becomes infinite or NaN.
+    """
     tensors, header = read_state(out)
+    step = int(header["step"])
+    if step > config.steps:
+        raise SettingsError(f"{out} has done {step} steps already, more than the {config.steps} asked for; give more")
+    described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
+    if header["config"]["data_sha256"] != described.data_sha256:
+        raise SettingsError(f"these are not the slices that {out} was started with; give the same files with --data")
     run = start_run(config, device)
     restore(tensors, model=run.model, ema=run.ema, optimizer=run.optimizer)
-    run.step = int(header["step"])
-    return _drive(run, data, out, {"fit": config.model_dump(), "data": data_names})
+    run.step = step
+    return _drive(run, data, out, described)
 
 
-def _drive(run: Run, data: SliceCollection, out: Path, described: dict[str, Any]) -> Run:
+def _prepare(out: Path, described: RunDescription, step: int) -> None:
+    """A folder that says what runs in it, and whose log ends at ``step``: later ones were lost, and are done again."""
+    log = out / LOG_FILE
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "config.json", (described.model_dump_json(indent=2) + "\n").encode())
+        lines = [line for line in log.read_text().splitlines() if line.endswith("}")] if log.exists() else []
+        kept = [f"{line}\n" for line in lines if json.loads(line)["step"] <= step]
+        write_atomically(log, "".join(kept).encode())
+    except OSError as error:
+        raise SettingsError(f"the folder {out} cannot be written ({error.strerror}); give another --out") from error
+
+
+def _drive(run: Run, data: SliceCollection, out: Path, described: RunDescription) -> Run:
     config = run.config
+    _prepare(out, described, run.step)
     training, held_out = split_by_patient(data, config.holdout, config.seed)
     source = BatchSource(training, config)
     validation = BatchSource(held_out, config, augment=False) if len(held_out) else None
     progress = tqdm(total=config.steps, initial=run.step, unit="step", desc=config.recipe, dynamic_ncols=True)
     first, since = run.step, time.perf_counter()
-    with _stop_requests() as stop, progress, (out / "log.jsonl").open("a") as log:
+    with _stop_requests() as stop, progress, (out / LOG_FILE).open("a") as log:
         for record in train(run, source):
             progress.update()
             last = record.step == config.steps or stop.is_set()
@@ -83,9 +110,9 @@ def _write(log: Any, record: StepRecord, **more: object) -> None:
     log.flush()
 
 
-def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollection) -> None:
+def _save(run: Run, out: Path, described: RunDescription, training: SliceCollection) -> None:
     """The sampleable model first, then the state that says that this step is done."""
-    config = run.config
+    config, as_json = run.config, described.model_dump(mode="json")
     header = Header(
         kind=config.kind,
         config=model_config(config),
@@ -93,8 +120,11 @@ def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollect
         intensity=training.intensity,
         name=config.recipe,
         training={
-            **described,
-            "data": [Path(name).name for name in described["data"]],  # no folders in a shared file
+            **as_json,
+            "data": {  # no folders in a file that is passed on
+                "names": [Path(name).name for name in described.data.names],
+                "split": described.data.split,
+            },
             "step": run.step,
             "slices": len(training),
             "patients": len(set(training.subjects)),
@@ -103,7 +133,7 @@ def _save(run: Run, out: Path, described: dict[str, Any], training: SliceCollect
         },
     )
     save_checkpoint(out / "model.safetensors", run.best_weights, header)
-    save_state(out, step=run.step, model=run.model, ema=run.ema, optimizer=run.optimizer, config=described)
+    save_state(out, step=run.step, model=run.model, ema=run.ema, optimizer=run.optimizer, config=as_json)
 
 
 @contextmanager

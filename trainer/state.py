@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.models.checkpoint import FORMAT_VERSION, read_tensors, write_tensors
+from napari_ambiseg.models.segmenter import brief
 
 STATE_FILE = "state.safetensors"
 
@@ -65,7 +66,7 @@ def restore(tensors: dict[str, Tensor], *, model: nn.Module, ema: AveragedModel 
         if ema is not None:
             ema.load_state_dict(under("ema/"))
     except RuntimeError as error:
-        raise CheckpointError(f"the saved state does not fit this configuration: {error}") from error
+        raise CheckpointError(f"the saved state does not fit this configuration: {brief(error)}") from error
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in under("optimizer/").items():
         index, slot = name.split("/")

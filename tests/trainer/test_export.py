@@ -8,14 +8,14 @@ import torch
 from napari_ambiseg.models.checkpoint import load_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main
-from trainer.config import FitConfig
+from trainer.config import DataSource, FitConfig
 from trainer.fit import fit
 
 
 @pytest.fixture
 def run_folder(discs: SliceCollection, tmp_path: Path) -> Path:
     config = FitConfig(recipe="test", size="tiny", grid_px=16, steps=2, batch_size=2, warmup_steps=0)
-    fit(config, discs, tmp_path / "run", device=torch.device("cpu"), data_names=["some/folder/discs.h5"])
+    fit(config, discs, tmp_path / "run", device=torch.device("cpu"), source=DataSource(names=("some/folder/discs.h5",)))
     return tmp_path / "run"
 
 
@@ -33,7 +33,7 @@ def test_an_exported_model_is_the_run_s_in_half_the_bytes(run_folder: Path, tmp_
 
 
 def test_a_model_names_its_data_without_their_folder(run_folder: Path) -> None:
-    assert load_checkpoint(run_folder / "model.safetensors").header.training["data"] == ["discs.h5"]
+    assert load_checkpoint(run_folder / "model.safetensors").header.training["data"]["names"] == ["discs.h5"]
 
 
 def test_an_empty_folder_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,13 +15,15 @@ from napari_ambiseg.errors import CheckpointError, ComputeError, SettingsError
 from napari_ambiseg.models.checkpoint import load_checkpoint
 from napari_ambiseg.models.segmenter import SamplingOptions
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.config import FitConfig, with_overrides
+from trainer.__main__ import main
+from trainer.config import DataSource, FitConfig, changed_for_resume, with_overrides
 from trainer.data.batches import BatchSource
 from trainer.fit import fit, resume
 from trainer.loop import learning_rate, start_run, train
 from trainer.recipes import RECIPES, named_recipe
 
 CPU = torch.device("cpu")
+DISCS = DataSource(names=("discs",))
 CONFIG = FitConfig(
     recipe="test", size="tiny", grid_px=16, steps=12, batch_size=4, learning_rate=2e-3, warmup_steps=2, decay_steps=4,
     ema_decay=0.9, holdout=0.2, checkpoint_steps=4, log_steps=2,
@@ -43,10 +45,10 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     kind: str, discs: SliceCollection, tmp_path: Path
 ) -> None:
     config = with_overrides(CONFIG, {"kind": kind})
-    fit(config, discs, tmp_path / "whole", device=CPU, data_names=["discs"])
+    fit(config, discs, tmp_path / "whole", device=CPU, source=DISCS)
     half = with_overrides(config, {"checkpoint_steps": 1})
     _fit_until(half, discs, tmp_path / "parts", stop_at=7)
-    resume(config, discs, tmp_path / "parts", device=CPU, data_names=["discs"])
+    resume(config, discs, tmp_path / "parts", device=CPU, source=DISCS)
     assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"))
 
 
@@ -66,7 +68,7 @@ def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_module, "train", train_then_die)
         with pytest.raises(Killed):
-            fit(config, data, out, device=CPU, data_names=["discs"])
+            fit(config, data, out, device=CPU, source=DISCS)
 
 
 def test_training_lowers_the_loss(discs: SliceCollection) -> None:
@@ -77,18 +79,18 @@ def test_training_lowers_the_loss(discs: SliceCollection) -> None:
 
 
 def test_the_written_model_says_what_it_is_and_can_be_sampled(discs: SliceCollection, tmp_path: Path) -> None:
-    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     model = load_checkpoint(tmp_path / "model.safetensors")
     assert model.header.grid.size == (16, 16)
     assert model.header.training["step"] == 12
-    assert model.header.training["data"] == ["discs"]
+    assert model.header.training["data"] == {"names": ["discs"], "split": "train"}
     image = torch.from_numpy(discs.normalised(0)[:, 8:24, 8:24])
     *_, last = model.segmenter.sample(image, seeds=[0, 1], options=SamplingOptions(steps=3))
     assert last.x_hat.shape == (2, 1, 16, 16)
 
 
 def test_the_log_has_a_line_at_every_interval(discs: SliceCollection, tmp_path: Path) -> None:
-    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
     assert all("validation_loss" in line for line in lines if line["step"] % 4 == 0)
@@ -107,20 +109,46 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
 
     monkeypatch.setattr(BatchSource, "batch", poisoned)
     with pytest.raises(ComputeError, match="step 10"):
-        fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+        fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     assert load_checkpoint(tmp_path / "model.safetensors").header.training["step"] == 8
     assert all(t.isfinite().all() for t in _weights(tmp_path).values())
 
 
 def test_a_folder_with_a_run_is_not_overwritten(discs: SliceCollection, tmp_path: Path) -> None:
-    fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     with pytest.raises(SettingsError, match="--resume"):
-        fit(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+        fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
 
 
 def test_resuming_an_empty_folder_says_so(discs: SliceCollection, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no run to resume"):
-        resume(CONFIG, discs, tmp_path, device=CPU, data_names=["discs"])
+        resume(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+
+
+def test_other_slices_do_not_go_on_with_a_run(discs: SliceCollection, tmp_path: Path) -> None:
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+    more = with_overrides(CONFIG, {"steps": 14})
+    with pytest.raises(SettingsError, match="not the slices"):
+        resume(more, discs.subset(range(12)), tmp_path, device=CPU, source=DISCS)
+
+
+def test_a_run_is_not_resumed_to_fewer_steps(discs: SliceCollection, tmp_path: Path) -> None:
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+    with pytest.raises(SettingsError, match="has done 12 steps"):
+        resume(with_overrides(CONFIG, {"steps": 3}), discs, tmp_path, device=CPU, source=DISCS)
+
+
+def test_what_a_run_is_cannot_change_on_the_way() -> None:
+    assert changed_for_resume(CONFIG, {"steps": 20, "seed": CONFIG.seed}).steps == 20
+    with pytest.raises(SettingsError, match="seed, input_scale cannot change"):
+        changed_for_resume(CONFIG, {"seed": 9, "input_scale": 0.5})
+
+
+def test_steps_that_are_done_again_are_logged_once(discs: SliceCollection, tmp_path: Path) -> None:
+    _fit_until(CONFIG, discs, tmp_path, stop_at=7)
+    resume(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
 
 
 def test_the_learning_rate_warms_up_holds_and_decays_to_zero() -> None:
@@ -184,24 +212,28 @@ def test_a_terminated_run_saves_and_can_be_resumed(tmp_path: Path) -> None:
         (["fit", "tiny", "--data", "missing.h5"], "missing.h5"),
         (["fit", "tiny", "--data", "phantom", "--set", "steps"], "FIELD=VALUE"),
         (["fit", "tiny", "--data", "phantom", "--device", "gpu9"], "gpu9"),
+        (["fit", "tiny", "--data", "phantom", "--set", "batch_size=["], "batch_size="),
+        (["fit", "tiny", "--data", "phantom", "--threads", "-1"], "--threads"),
+        (["fit", "tiny", "--data", "phantom:12", "--out", "a-file"], "cannot be written"),
+        (["fit", "tiny", "--speed", "11"], "--speed"),
     ],
 )
-def test_wrong_words_end_in_one_line_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        _trainer(*words), capture_output=True, text=True, cwd=tmp_path, check=False, env=_environment()
-    )
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root}
+def test_wrong_words_end_in_one_line_and_exit_code_2(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a-file").write_text("no folder")
+    assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert error[0].startswith("error: ")
+    assert message in error[0]
 
 
 def test_models_lists_the_papers_parameter_count(capsys: pytest.CaptureFixture[str]) -> None:
-    from trainer.__main__ import main
-
     assert main(["models", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["diffusion-paper"] == 6_891_905

@@ -1,7 +1,10 @@
 """What ``--data`` names: LIDC-layout HDF5 files, or the word ``phantom`` for rendered slices."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5
@@ -36,3 +39,11 @@ def _load_one(name: str, split: str, seed: int) -> SliceCollection:
     from napari_ambiseg.phantom import render_collection
 
     return render_collection(int(count or PHANTOM_SLICES), seed=seed)
+
+
+def collection_digest(collection: SliceCollection) -> str:
+    """SHA-256 of the images and masks of a collection: tells whether two runs saw the same data."""
+    digest = hashlib.sha256(str((collection.images.dtype.name, collection.readings.shape)).encode())
+    digest.update(np.ascontiguousarray(collection.images).data)
+    digest.update(np.packbits(collection.readings).data)
+    return digest.hexdigest()

@@ -1,16 +1,13 @@
 """The slices of an evaluation: splits of data files, or slices that are rendered for the purpose."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
-from trainer.data.sources import load_data
+from trainer.data.sources import collection_digest, load_data
 from trainer.evaluation.protocol import DataDescription, evenly_spaced, slice_seed
 
 
@@ -109,12 +106,5 @@ def _source(name: str, split: str, seed: int) -> Source:
             f"split {split!r} of {name} has {len(collection)} slices with {collection.readings.shape[1]} experts; "
             "an evaluation needs at least one of each"
         )
-    description = DataDescription(Path(name).name, split, len(collection), _digest(collection))
+    description = DataDescription(Path(name).name, split, len(collection), collection_digest(collection))
     return Source(description, collection)
-
-
-def _digest(collection: SliceCollection) -> str:
-    digest = hashlib.sha256(str((collection.images.dtype.name, collection.readings.shape)).encode())
-    digest.update(np.ascontiguousarray(collection.images).data)
-    digest.update(np.packbits(collection.readings).data)
-    return digest.hexdigest()
