@@ -27,7 +27,7 @@ from napari_ambiseg.engine import (
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.io.archive import read_saved_readings
 from napari_ambiseg.io.export import NOTICE, save_comparison_csv, save_readings_npz
-from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, split_names
+from napari_ambiseg.io.lidc_hdf5 import likely_split, read_lidc_slice
 from napari_ambiseg.io.picture import PICTURE_SUFFIXES, read_picture
 from napari_ambiseg.phantom import bundled_slices
 from napari_ambiseg.readings.agreement import Comparison, compare
@@ -140,8 +140,7 @@ def read_source(which: SliceChoice) -> Source:
         return _from_reader_slice(bundled_slices()[which.index])
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return _from_picture(path, which)
-    names = split_names(path)
-    split = which.split if which.split is not None else _likely_split(names, path)
+    split = which.split if which.split is not None else likely_split(path)
     return _from_reader_slice(read_lidc_slice(path, split, which.index))
 
 
@@ -248,14 +247,6 @@ def _spacing_mm(text: str | None, stored: tuple[float, float] | None, path: Path
     if len(numbers) not in (1, 2) or not all(math.isfinite(n) and n > 0 for n in numbers):
         raise SettingsError(f"--spacing is {text!r}; give one positive number in mm, or HEIGHT,WIDTH such as 0.7,0.65")
     return numbers[0], numbers[-1]
-
-
-def _likely_split(names: tuple[str, ...], path: Path) -> str:
-    """The split that is meant where none is named: the only one, else the first usual name."""
-    usual = [name for name in ("val", "test", "train") if name in names]
-    if len(names) == 1 or usual:
-        return (usual or list(names))[0]
-    raise SettingsError(f"{path} has the groups {', '.join(names) or '(none)'}; choose one with --split")
 
 
 def _check_threshold(r: float) -> None:

@@ -32,16 +32,38 @@ from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
 
 _BLOCK = 256  # slices whose masks are turned at a time
+_USUAL = ("val", "test", "train")  # held-out slices first: on these a model shows what it can do
 
 
 def split_names(path: Path) -> tuple[str, ...]:
-    """The splits that a file holds.
+    """The splits that a file holds, in alphabetical order: the groups with images and labels, whatever lies beside.
 
     Raises:
-        DataFileError: If it is missing, not HDF5, or incomplete.
+        DataFileError: If it is missing, not HDF5, or incomplete, or holds no split.
     """
     with safe_hdf5.opened(path) as file:
-        return tuple(safe_hdf5.groups(file))
+        groups = safe_hdf5.groups(file)
+        found = tuple(name for name, group in groups.items() if {"images", "labels"} <= set(safe_hdf5.names(group)))
+    if not found:
+        known = ", ".join(map(repr, list(groups)[:10])) or "none"
+        raise DataFileError(
+            f"{path} has no splits (its groups: {known}); expected groups such as train and val with images and labels"
+        )
+    return found
+
+
+def likely_split(path: Path) -> str:
+    """The split that is meant where none is named: the first of val, test and train that there is, else the only one.
+
+    Raises:
+        DataFileError: If the file has several splits and none of these names, or as ``split_names``.
+    """
+    found = split_names(path)
+    usual = [name for name in _USUAL if name in found]
+    if usual or len(found) == 1:
+        return (usual or found)[0]
+    known = ", ".join(name if name.isprintable() else repr(name) for name in found[:10])
+    raise DataFileError(f"{path} has the splits {known}; choose one with --split, or name one val, test or train")
 
 
 def read_lidc_hdf5(path: Path, split: str) -> SliceCollection:

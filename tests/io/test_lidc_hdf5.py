@@ -9,7 +9,13 @@ import pytest
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io import safe_hdf5
-from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5, read_lidc_slice, split_names, write_lidc_hdf5
+from napari_ambiseg.io.lidc_hdf5 import (
+    likely_split,
+    read_lidc_hdf5,
+    read_lidc_slice,
+    split_names,
+    write_lidc_hdf5,
+)
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.intensity import Intensity
 
@@ -38,6 +44,38 @@ def test_what_is_written_comes_back(tmp_path: Path, slices: SliceCollection) -> 
     assert split_names(path) == ("train", "val")
     assert_same(read_lidc_hdf5(path, "train"), slices)
     assert_same(read_lidc_hdf5(path, "val"), other)
+
+
+@pytest.mark.parametrize(
+    ("splits", "likely"),
+    [
+        (("odd",), "odd"),
+        (("test", "train", "val"), "val"),
+        (("test", "train"), "test"),
+        (("aaa", "train"), "train"),
+    ],
+)
+def test_the_likely_split_is_the_only_one_or_has_a_usual_name(
+    tmp_path: Path, slices: SliceCollection, splits: tuple[str, ...], likely: str
+) -> None:
+    write_lidc_hdf5(tmp_path / "x.h5", dict.fromkeys(splits, slices))
+    assert likely_split(tmp_path / "x.h5") == likely
+
+
+def test_among_several_unusual_splits_none_is_likely(tmp_path: Path, slices: SliceCollection) -> None:
+    write_lidc_hdf5(tmp_path / "x.h5", {"odd": slices, "even": slices})
+    with pytest.raises(DataFileError, match="has the splits even, odd; choose one with --split, or name one val"):
+        likely_split(tmp_path / "x.h5")
+
+
+def test_a_foreign_group_is_no_split_and_does_no_harm(tmp_path: Path, slices: SliceCollection) -> None:
+    write_lidc_hdf5(tmp_path / "x.h5", {"odd": slices})
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        file["about/images"] = np.zeros(3)
+        file.create_group("val")
+    assert split_names(tmp_path / "x.h5") == ("odd",)
+    assert likely_split(tmp_path / "x.h5") == "odd"
+    assert_same(read_lidc_hdf5(tmp_path / "x.h5", "odd"), slices)
 
 
 def test_what_is_written_is_the_public_layout_with_checksums(tmp_path: Path, slices: SliceCollection) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5, read_lidc_slice, split_names, write_lidc_hdf5
+from napari_ambiseg.io.lidc_hdf5 import likely_split, read_lidc_hdf5, read_lidc_slice, split_names, write_lidc_hdf5
 from napari_ambiseg.readings.collection import SliceCollection
 
 
@@ -64,8 +64,14 @@ def test_an_unknown_split_is_refused_with_those_there_are(tmp_path: Path, slices
 def test_a_file_without_groups_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["images"] = np.zeros((2, 4, 4))
-    assert split_names(tmp_path / "x.h5") == ()
+    with pytest.raises(DataFileError, match=r"has no splits \(its groups: none\); expected groups such as train"):
+        split_names(tmp_path / "x.h5")
     assert "it has no splits at all" in refusal(tmp_path / "x.h5")
+
+
+def test_a_file_whose_groups_are_no_splits_is_refused_with_their_names(write_file: Any) -> None:
+    with pytest.raises(DataFileError, match=r"has no splits \(its groups: 'train'\)"):
+        likely_split(write_file(labels=None))
 
 
 @pytest.mark.parametrize("key", ["images", "labels"])
