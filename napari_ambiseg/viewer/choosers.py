@@ -10,7 +10,7 @@ from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_ambiseg.viewer import experts
-from napari_ambiseg.viewer.origin import role_of
+from napari_ambiseg.viewer.origin import reader_of, role_of
 
 
 class Connections:
@@ -99,8 +99,9 @@ class ExpertsChooser(QPushButton):
 
     @property
     def layers(self) -> tuple[Labels, ...]:
-        """The chosen layers, in the order of the layer list."""
-        return tuple(layer for layer in self._known if layer in self._chosen)
+        """The chosen layers: experts opened with the image in their own order, then others as the layer list has them."""
+        chosen = [layer for layer in self._known if layer in self._chosen]
+        return tuple(sorted(chosen, key=_reader_first))
 
     def refresh(self, image: Image | None) -> None:
         """Follow the layer list. Layers that were opened with the image are chosen when the image or they are new."""
@@ -141,3 +142,8 @@ class ExpertsChooser(QPushButton):
     def _show_text(self) -> None:
         count = len(self.layers)
         self.setText("none" if count == 0 else self.layers[0].name if count == 1 else f"{count} layers")
+
+
+def _reader_first(layer: Labels) -> tuple[bool, int]:
+    reader = reader_of(layer)
+    return reader is None, reader or 0

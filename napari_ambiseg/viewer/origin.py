@@ -40,6 +40,7 @@ class Origin:
         name: What to call the slice.
         grey: What the image's values mean.
         rendered: Whether the pixels are computer-made.
+        reader: Number of the expert whose mask the layer shows, from 0; None for the image.
     """
 
     path: Path | None
@@ -49,6 +50,7 @@ class Origin:
     name: str
     grey: GreyScale = GreyScale.NORMALISED
     rendered: bool = False
+    reader: int | None = None
     key: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -61,6 +63,12 @@ def origin_of(layer: Layer | None) -> Origin | None:
     """The slice that a layer was opened from; None for the user's own layers."""
     found = layer.metadata.get(_KEY) if layer is not None else None
     return found if isinstance(found, Origin) else None
+
+
+def reader_of(layer: Layer) -> int | None:
+    """Number of the expert whose mask the layer was opened with; None for all others."""
+    origin = origin_of(layer)
+    return origin.reader if origin is not None else None
 
 
 def role_of(layer: Layer) -> Role | None:

@@ -144,13 +144,15 @@ class ReadingsPanel(QWidget):
         if image is None or origin is None or index == origin.index:
             return
         try:
-            sources.go_to(origin, index, [layer for layer in self._viewer.layers if belongs_to(layer, image)])
+            painted = sources.go_to(origin, index, [layer for layer in self._viewer.layers if belongs_to(layer, image)])
         except AmbisegError as error:
             self.form.show_origin(origin)
             self._fail(error)
             return
         self._is_stale = True
-        self.form.say("")
+        self.form.say("".join(f"What was painted is kept in the hidden layer {kept.name!r}. " for kept in painted))
+        for kept in painted:
+            self._viewer.add_layer(kept)
         self._on_image()
 
     def zoom(self) -> None:

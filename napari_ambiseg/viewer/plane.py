@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError
 
+_RIGHT_ANGLE = 1e-3  # cosine that is taken as 0: matrices in file headers are rounded
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
@@ -101,7 +103,11 @@ def plane_of(layer: Image, *, point: Sequence[float], displayed: Sequence[int]) 
         raise InputImageError(
             f"the image {layer.name!r} has shape {layer_shape(layer)}, so it has no pixels; choose another image"
         )
-    if sorted(displayed)[-2:] != [len(point) - 2, len(point) - 1]:
+    if len(displayed) > 2:
+        raise InputImageError(
+            "the viewer shows 3D, and only single slices can be read; switch to 2D and choose a slice"
+        )
+    if sorted(displayed) != [len(point) - 2, len(point) - 1]:
         raise InputImageError(
             f"the viewer shows the axes {tuple(displayed)}, and only slices along the last two can be read; "
             "change the axes back with the buttons below the layer list"
@@ -133,8 +139,7 @@ def _slice_index(layer: Image, point: Sequence[float]) -> tuple[int, ...]:
 
 
 def _plane(layer: Image, index: tuple[int, ...]) -> Plane:
-    to_mm = [_millimetres(unit) for unit in layer.units[-2:]]
-    height, width = (float(s) * (mm or 1.0) for s, mm in zip(layer.scale[-2:], to_mm, strict=True))
+    spacing_mm, in_mm = _spacing(layer)
     return Plane(
         index=index,
         scale=tuple(float(s) for s in layer.scale),
@@ -144,9 +149,29 @@ def _plane(layer: Image, index: tuple[int, ...]) -> Plane:
         affine=np.array(layer.affine.affine_matrix),
         units=tuple(layer.units),
         axis_labels=tuple(layer.axis_labels),
-        spacing_mm=(abs(height), abs(width)),
-        in_mm=all(to_mm),
+        spacing_mm=spacing_mm,
+        in_mm=in_mm,
     )
+
+
+def _spacing(layer: Image) -> tuple[tuple[float, float], bool]:
+    """Height and width of a pixel in the world, and whether the layer says that they are millimetres.
+
+    They are the lengths of two columns of the map from data to world, in which scale, shear, rotation and affine are.
+
+    Raises:
+        InputImageError: If rows and columns are not at right angles there, so that pixels are no rectangles.
+    """
+    to_mm = [_millimetres(unit) for unit in layer.units]
+    origin, *ends = (np.array(layer.data_to_world(p)) for p in (np.zeros(layer.ndim), *np.eye(layer.ndim)[-2:]))
+    down, right = ((end - origin) * [mm or 1.0 for mm in to_mm] for end in ends)
+    height, width = float(np.linalg.norm(down)), float(np.linalg.norm(right))
+    if abs(float(down @ right)) > _RIGHT_ANGLE * height * width:
+        raise InputImageError(
+            f"the image {layer.name!r} is sheared: its rows and columns are not at right angles in the world; "
+            "remove the shear from its shear and affine, or resample it"
+        )
+    return (height, width), all(to_mm[-2:])
 
 
 def _millimetres(unit: Any) -> float | None:

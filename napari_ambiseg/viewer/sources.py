@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
@@ -19,7 +20,7 @@ from napari_ambiseg.io.lidc_split import open_split
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from napari_ambiseg.viewer.looks import expert_colour
-from napari_ambiseg.viewer.origin import Origin, with_origin
+from napari_ambiseg.viewer.origin import Origin, reader_of, with_origin
 
 LayerData = tuple[Any, dict[str, Any], str]
 _BUNDLED = "bundled"
@@ -65,22 +66,38 @@ def other_slice(origin: Origin, index: int) -> tuple[MultiReaderSlice, Origin]:
     return shown, replace(origin, index=index, name=shown.name, rendered=shown.rendered)
 
 
-def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> None:
-    """Show another slice in the layers that were opened with ``origin``: the image, and the experts in their order.
+def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> list[Labels]:
+    """Show another slice in the layers that were opened with ``origin``: the image, and each expert's own mask.
+
+    Returns:
+        Copies of the masks that somebody has painted in, hidden and no longer tied to the file; empty if nobody has.
 
     Raises:
         DataFileError: As ``other_slice``; the layers stay as they are.
     """
+    before, _ = other_slice(origin, origin.index)
     shown, new_origin = other_slice(origin, index)
-    masks = iter(shown.readings)
+    painted: list[Labels] = []
     for layer in layers:
-        layer.metadata = with_origin(new_origin)
+        reader = reader_of(layer)
         if isinstance(layer, Image):
+            layer.metadata = with_origin(new_origin)
             layer.data = shown.image[0]
             layer.contrast_limits = contrast_limits(shown)
             layer.name = new_origin.name
-        elif isinstance(layer, Labels) and (mask := next(masks, None)) is not None:
-            layer.data = mask.astype("uint8")
+        elif isinstance(layer, Labels) and reader is not None:
+            if not np.array_equal(layer.data, before.readings[reader]):
+                painted.append(_own_copy(layer, origin))
+            layer.metadata = with_origin(replace(new_origin, reader=reader))
+            layer.data = shown.readings[reader].astype("uint8")
+    return painted
+
+
+def _own_copy(layer: Labels, origin: Origin) -> Labels:
+    """A mask as it is now, as a layer of the user's own."""
+    data, options, _ = layer.as_layer_data_tuple()
+    own = {"name": f"{layer.name} as painted on {origin.name}", "metadata": {}, "visible": False}
+    return Labels(np.array(data), **{**options, **own})
 
 
 def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:
@@ -91,6 +108,7 @@ def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:
     for reader, mask in enumerate(shown.readings):
         colours = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: expert_colour(reader)})
         options = {**common, "name": f"Expert {reader + 1}", "colormap": colours, "opacity": 0.9}
+        options["metadata"] = with_origin(replace(origin, reader=reader))
         layers.append((mask.astype("uint8"), options, "labels"))
     return layers
 

@@ -9,19 +9,20 @@ from napari_ambiseg.viewer.experts import detected, expert_masks
 from napari_ambiseg.viewer.origin import Origin, with_origin
 from napari_ambiseg.viewer.plane import pixels_of, plane_of
 
-AFFINE = np.array([[1, 0, 0, 2], [0, 0.9, 0.1, -3], [0, 0.2, 1.1, 4], [0, 0, 0, 1.0]])
+COS, SIN = 1.2 * np.cos(0.3), 1.2 * np.sin(0.3)
+AFFINE = np.array([[1.2, 0, 0, 2], [0, COS, -SIN, -3], [0, SIN, COS, 4], [0, 0, 0, 1.0]])
 
 
 @pytest.fixture
 def volume() -> Image:
-    """Five slices of 40 x 60, turned, sheared, shifted."""
+    """Five slices of 40 x 60, turned, slanted, shifted, enlarged."""
     data = np.arange(5 * 40 * 60, dtype=np.float32).reshape(5, 40, 60)
     return Image(
         data,
         scale=(3, 0.5, 0.7),
         translate=(10, -20, 5),
         rotate=(10, 5, 20),
-        shear=(0, 0, 0.1),
+        shear=(0.1, 0, 0),
         affine=AFFINE,
         units="mm",
     )
@@ -63,6 +64,24 @@ def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, spacing: tuple[f
     assert plane.in_mm
 
 
+TURN = [[0.6, -0.8, 5], [0.8, 0.6, 0], [0, 0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("options", "spacing"),
+    [
+        ({"affine": np.diag([0.7, 0.7, 1])}, (0.7, 0.7)),
+        ({"scale": (0.5, 2), "affine": np.diag([0.7, 0.1, 1])}, (0.35, 0.2)),
+        ({"scale": (0.5, 2), "rotate": 30}, (0.5, 2)),
+        ({"scale": (0.5, 2), "affine": TURN, "units": "cm"}, (5, 20)),
+        ({"scale": (-0.5, 2)}, (0.5, 2)),
+    ],
+)
+def test_the_whole_transform_tells_the_size_of_a_pixel(options: dict, spacing: tuple[float, float]) -> None:
+    plane = plane_of(Image(np.eye(8), **options), point=(0, 0), displayed=(0, 1))
+    assert plane.spacing_mm == pytest.approx(spacing)
+
+
 def test_a_scale_in_pixels_is_taken_as_millimetres_and_known_to_be() -> None:
     plane = plane_of(Image(np.eye(8), scale=(2, 3)), point=(0, 0), displayed=(0, 1))
     assert plane.spacing_mm == (2, 3)
@@ -75,6 +94,9 @@ def test_a_scale_in_pixels_is_taken_as_millimetres_and_known_to_be() -> None:
         (Image(np.zeros((8, 8, 3), np.uint8), rgb=True), (0, 1), "RGB"),
         (Image(np.zeros((0, 8)), contrast_limits=(0, 1), visible=False), (0, 1), "no pixels"),
         (Image(np.zeros((4, 8, 8))), (0, 2), "axes"),
+        (Image(np.zeros((4, 8, 8))), (0, 1, 2), "switch to 2D"),
+        (Image(np.eye(8), shear=(0.1,)), (0, 1), "sheared"),
+        (Image(np.eye(8), scale=(1, 2), affine=[[0.8, -0.6, 0], [0.6, 0.9, 0], [0, 0, 1]]), (0, 1), "sheared"),
     ],
 )
 def test_images_without_such_a_slice_are_refused(layer: Image, displayed: tuple[int, int], words: str) -> None:

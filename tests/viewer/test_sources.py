@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from npe2 import PluginManifest
 
 from napari_ambiseg.errors import AmbisegError, DataFileError
@@ -60,6 +61,37 @@ def test_another_slice_comes_from_the_same_file_with_the_same_key(lidc_file: Pat
     assert (shown.name, other.index, other.key) == ("three", 2, origin.key)
     with pytest.raises(DataFileError):
         sources.other_slice(origin, 3)
+
+
+@pytest.fixture
+def opened(lidc_file: Path) -> list[Layer]:
+    """The image and four experts of the first slice."""
+    return [Layer.create(*data) for data in sources.read_file(str(lidc_file))]
+
+
+def test_experts_keep_their_own_masks_when_layers_were_reordered_and_removed(opened: list[Layer]) -> None:
+    image, first, second, third, fourth = opened
+    origin = origin_of(image)
+    left = [fourth, image, second, first]  # the third is removed
+    assert sources.go_to(origin, 1, left) == []
+    shown, _ = sources.other_slice(origin, 1)
+    for layer, reader in ((first, 0), (second, 1), (fourth, 3)):
+        np.testing.assert_array_equal(layer.data, shown.readings[reader])
+        assert (origin_of(layer).index, origin_of(layer).reader) == (1, reader)
+    np.testing.assert_array_equal(third.data, sources.other_slice(origin, 0)[0].readings[2])
+
+
+def test_what_was_painted_into_an_expert_survives_as_an_own_layer(opened: list[Layer]) -> None:
+    image, first, *_ = opened
+    first.data[0:3, 0:3] = 5
+    painted = first.data.copy()
+    (kept,) = sources.go_to(origin_of(image), 2, opened)
+    np.testing.assert_array_equal(kept.data, painted)
+    assert origin_of(kept) is None
+    assert "Expert 1" in kept.name
+    assert "one" in kept.name
+    np.testing.assert_array_equal(first.data, sources.other_slice(origin_of(image), 2)[0].readings[0])
+    assert sources.go_to(origin_of(image), 0, opened) == []
 
 
 @pytest.mark.parametrize("path", ["a.png", "a.nii.gz", ["a.h5", "b.h5"]])
