@@ -86,6 +86,12 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
     Raises:
         AmbisegError: If the run or the saving fails.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFileError(
+            f"cannot save to {folder} ({error.strerror}); give a folder that can be written to"
+        ) from error
     ended = QEventLoop()
     panel.run_ended.connect(ended.quit)
     panel.run()
@@ -96,7 +102,6 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
     if panel.result is None or panel.view is None:
         raise ComputeError("the run was cancelled, so there is nothing to save; run it again")
     _settle(viewer)
-    folder.mkdir(parents=True, exist_ok=True)
     screenshot = folder / "screenshot.png"
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     return [screenshot, *save_figures(panel.result, panel.view, folder)]
@@ -109,6 +114,7 @@ def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
     pixels = normalise(request.slice_input.pixels, sampled.grey, Intensity())
     save_trajectory_gif(animation, frames=sampled.x_t, image=sampled.placement.to_grid(pixels))
     if view.comparison is None:
+        table.unlink(missing_ok=True)  # of an earlier run: it would be taken for this one's
         return [animation]
     about = {
         "image": request.image_name,

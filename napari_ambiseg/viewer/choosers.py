@@ -7,9 +7,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_ambiseg.viewer import experts
+from napari_ambiseg.viewer.elided import ElidedComboBox
 from napari_ambiseg.viewer.origin import reader_of, role_of
 
 
@@ -32,7 +33,7 @@ class Connections:
             emitter.disconnect(callback)
 
 
-class ImageChooser(QComboBox):
+class ImageChooser(ElidedComboBox):
     """The image layer to be read.
 
     Signals:
@@ -45,10 +46,10 @@ class ImageChooser(QComboBox):
         super().__init__(parent)
         self._layers: list[Image] = []
         self._viewer = viewer
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.currentIndexChanged.connect(self._show_whole_name)
         self.currentIndexChanged.connect(self.image_changed)
-        self.setToolTip("The image to be read; of a stack, the slice that is shown")
         self.refresh()
 
     @property
@@ -72,9 +73,14 @@ class ImageChooser(QComboBox):
         self.clear()
         self.addItems([layer.name for layer in found])
         self.setCurrentIndex(found.index(wanted) if wanted in found else -1)
+        self._show_whole_name()
         self.blockSignals(blocked)
         if self.image is not before:
             self.image_changed.emit()
+
+    def _show_whole_name(self) -> None:
+        told = "The image to be read; of a stack, the slice that is shown"
+        self.setToolTip(f"{self.currentText()}\n{told}" if self.currentText() else told)
 
 
 class ExpertsChooser(QPushButton):
@@ -99,7 +105,7 @@ class ExpertsChooser(QPushButton):
 
     @property
     def layers(self) -> tuple[Labels, ...]:
-        """The chosen layers: experts opened with the image in their own order, then others as the layer list has them."""
+        """The chosen layers: experts opened with the image in their own order, then others as they are listed."""
         chosen = [layer for layer in self._known if layer in self._chosen]
         return tuple(sorted(chosen, key=_reader_first))
 

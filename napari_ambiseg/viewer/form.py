@@ -30,9 +30,9 @@ class Form(QWidget):
     def __init__(self, viewer: ViewerModel, bundled: Mapping[str, Path], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.image = ImageChooser(viewer)
-        self.slice_index = QSpinBox()
-        self.slice_index.setKeyboardTracking(False)
-        self.slice_index.setToolTip("Slice of the file")
+        self.slice_number = QSpinBox()
+        self.slice_number.setKeyboardTracking(False)
+        self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
         self.rendered = QLabel(RENDERED)
         self.rendered.setStyleSheet("color: #F0B429; font-weight: bold;")
         self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
@@ -63,22 +63,21 @@ class Form(QWidget):
     def show_origin(self, origin: Origin | None) -> None:
         """Show which slice of its file the image is; nothing for the user's own images."""
         several = origin is not None and origin.count > 1
-        self._rows.setRowVisible(self.slice_index, several)
+        self._rows.setRowVisible(self.slice_number, several)
         self.rendered.setVisible(origin is not None and origin.rendered)
         if origin is not None:
-            blocked = self.slice_index.blockSignals(True)
-            self.slice_index.setRange(0, origin.count - 1)
-            self.slice_index.setSuffix(f"  of 0–{origin.count - 1}")
-            self.slice_index.setValue(origin.index)
-            self.slice_index.blockSignals(blocked)
+            blocked = self.slice_number.blockSignals(True)
+            self.slice_number.setRange(1, origin.count)
+            self.slice_number.setSuffix(f" of {origin.count}")
+            self.slice_number.setValue(origin.index + 1)
+            self.slice_number.blockSignals(blocked)
 
-    def show_running(self, *, total: int) -> None:
-        """A run has started."""
+    def show_running(self) -> None:
+        """A run has started; how many steps it takes is known with the first."""
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
         self.cancel.setText("Cancel (Esc)")
-        self.progress.setRange(0, total)
-        self.progress.setValue(0)
+        self.progress.setRange(0, 0)
 
     def show_cancelling(self) -> None:
         """The run has been asked to stop."""
@@ -90,14 +89,15 @@ class Form(QWidget):
         self.run.setEnabled(True)
         self.cancel.setEnabled(False)
         self.cancel.setText("Cancel (Esc)")
-        if self.progress.value() < self.progress.maximum():
+        if self.progress.value() < self.progress.maximum() or self.progress.maximum() == 0:
+            self.progress.setRange(0, 1)  # a bar without a range would move on
             self.progress.reset()
 
     def _arrange(self) -> None:
         self._rows = QFormLayout()
         tight(self._rows)
         self._rows.addRow("Image", self.image)
-        self._rows.addRow("Slice", self.slice_index)
+        self._rows.addRow("Slice", self.slice_number)
         self._rows.addRow("Experts", self.experts)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

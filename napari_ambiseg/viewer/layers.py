@@ -1,6 +1,7 @@
 """Brings a viewer's layers to what ``looks`` say: the only place that adds, changes or hides layers of results.
 
-Layers are updated in place and never removed here: napari crashes if several go in one turn of the event loop.
+Layers are updated in place; one that cannot be is removed alone, later: napari crashes if several go in one turn of the
+event loop.
 
 A threshold can be dragged, so new data must be there within a frame: the arrays of the layers are written to. Setting
 ``data`` would make napari look at all layers anew and draw a thumbnail: 4 ms for an image and 40 for vectors.
@@ -14,6 +15,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_ambiseg.viewer.looks import Look
 from napari_ambiseg.viewer.origin import Role, role_of, with_origin
@@ -21,6 +23,7 @@ from napari_ambiseg.viewer.origin import Role, role_of, with_origin
 _IMAGES = (Role.PROBABILITY, Role.TRAJECTORY)
 _ORDER = {role: i for i, role in enumerate(Role)}
 _TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
+_PAUSE_MS = 0  # the next turn of the event loop
 _ROOM = 2048  # segments that fit without a new array, about 16 readings of a lesion of 20 mm
 
 
@@ -29,6 +32,7 @@ class Canvas:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
+        self._retired: list[Layer] = []
 
     def find(self, role: Role) -> Layer | None:
         """The layer that shows ``role``."""
@@ -47,7 +51,7 @@ class Canvas:
                 _update(layer, look)
             elif add_missing:
                 if layer is not None:
-                    _retire(layer)
+                    self._retire(layer)
                 self._add(look)
 
     def set_visible(self, roles: Sequence[Role], visible: bool) -> None:
@@ -55,6 +59,27 @@ class Canvas:
         for role in roles:
             if (layer := self.find(role)) is not None and layer.visible != visible:  # napari redraws all in any case
                 layer.visible = visible
+
+    def _retire(self, layer: Layer) -> None:
+        """A layer of another number of axes cannot be changed in place: hide it, and let it go when nothing is added.
+
+        Layers go one by one, each in a turn of its own of the event loop.
+        """
+        layer.visible = False
+        layer.metadata = {}
+        layer.name = f"{layer.name} (earlier)"
+        self._retired.append(layer)
+        if len(self._retired) == 1:
+            QTimer.singleShot(_PAUSE_MS, self._remove_one)
+
+    def _remove_one(self) -> None:
+        if not self._retired:
+            return
+        layer = self._retired.pop()
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        if self._retired:
+            QTimer.singleShot(_PAUSE_MS, self._remove_one)
 
     def _add(self, look: Look) -> None:
         layers = self._viewer.layers
@@ -81,13 +106,6 @@ def _vectors(look: Look) -> Vectors:
 def _identity(look: Look) -> dict[str, Any]:
     visible = True if look.visible is None else look.visible
     return {"name": look.role.value, "metadata": with_origin(look.role), "visible": visible}
-
-
-def _retire(layer: Layer) -> None:
-    """A layer of another number of axes cannot be changed in place: hide it and let go of it."""
-    layer.visible = False
-    layer.metadata = {}
-    layer.name = f"{layer.name} (earlier)"
 
 
 def _update(layer: Layer, look: Look) -> None:

@@ -19,7 +19,7 @@ _KEY = "napari-ambiseg"
 class Role(Enum):
     """What a layer made from results shows; lowest first."""
 
-    PROBABILITY = "Probability"
+    PROBABILITY = "Probability (share of readings)"
     TRAJECTORY = "Reverse diffusion"
     EXPERTS = "Experts' outlines"
     READINGS = "Model's readings"

@@ -107,7 +107,7 @@ class ReadingsPanel(QWidget):
         remember_settings(request.settings, settings_path())
         self._request, self._frame, self._is_stale = request, None, False
         self.results.player.pause()
-        self.form.show_running(total=request.settings.options.steps)
+        self.form.show_running()
         self.form.say(f"Reading {request.image_name!r}, {request.settings.readings} times …")
         self._sampler.start(request)
 
@@ -125,7 +125,7 @@ class ReadingsPanel(QWidget):
         """
         image = self.form.image.image
         if image is None:
-            raise InputImageError("no image is open; open one, or take File > Open Sample > AmbiSeg")
+            raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
         settings, path = self.settings, self.form.settings.model.path
         assert path is not None  # otherwise there are no settings
         return make_request(
@@ -162,6 +162,7 @@ class ReadingsPanel(QWidget):
     # What the sampler tells
 
     def _on_frame(self, frame: Frame) -> None:
+        self.form.progress.setRange(0, frame.total)  # a model may take fewer steps than it was asked for
         self.form.progress.setValue(frame.step)
         self._frame = frame
         if not self._live.isActive():
@@ -178,6 +179,7 @@ class ReadingsPanel(QWidget):
         else:
             self._hide_expert_layers()
             self._presenter.show(result)
+            self._show_newest_layers()
             self.form.say(told(result))
         self.run_ended.emit()
 
@@ -216,14 +218,17 @@ class ReadingsPanel(QWidget):
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)
         self._redraw.start()
-        if self._is_stale:
-            self._presenter.clear()
+        if image is not None and (self._is_stale or self.result is not None):
+            self._presenter.clear()  # readings of another image, or of another slice, are not this one's
 
     def _draw_input(self) -> None:
         """Show where the model would look and, before there are readings, what the experts drew."""
         image = self.form.image.image
         self._field.draw(image, self.form.settings.model.path)
-        if image is None or self.result is not None or not self.form.experts.layers:
+        if image is None or self.result is not None:
+            return
+        if not self.form.experts.layers:
+            self._presenter.hide_experts()
             return
         try:
             plane = plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
@@ -242,6 +247,12 @@ class ReadingsPanel(QWidget):
         for layer in self.form.experts.layers:
             if origin_of(layer) is not None:
                 layer.visible = False
+
+    def _show_newest_layers(self) -> None:
+        """Scroll the layer list to its top, where the layers of results are."""
+        window = getattr(self._viewer.window, "_qt_viewer", None)  # napari has no public way to its layer list
+        if window is not None:
+            window.layers.scrollToTop()
 
     def _on_place(self, on: bool) -> None:
         image = self.form.image.image
@@ -264,7 +275,7 @@ class ReadingsPanel(QWidget):
         self.form.cancel.clicked.connect(self.cancel)
         self.form.zoom.clicked.connect(self.zoom)
         self.form.place.toggled.connect(self._on_place)
-        self.form.slice_index.valueChanged.connect(self.go_to_slice)
+        self.form.slice_number.valueChanged.connect(lambda number: self.go_to_slice(number - 1))
         self.form.image.image_changed.connect(self._on_image)
         self.form.experts.experts_changed.connect(self._redraw.start)
         self.form.settings.model_changed.connect(self._redraw.start)
@@ -281,7 +292,8 @@ class ReadingsPanel(QWidget):
         events = self._viewer.layers.events
         connections = Connections()
         connections.make((events.inserted, events.removed, events.reordered, events.renamed), self._on_layers)
-        connections.make((self._viewer.dims.events.current_step, self._viewer.dims.events.order), self._move_field)
+        dims = self._viewer.dims.events
+        connections.make((dims.current_step, dims.order, dims.ndisplay), self._move_field)
         sampler, field = self._sampler, self._field
 
         def let_go() -> None:  # no method: the widget is gone by then

@@ -32,6 +32,10 @@ class Player(QWidget):
         self._slider.sliderPressed.connect(self.pause)
         self._label = QLabel()
         self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance("100/100 · log SNR +20.0"))
+        self._label.setToolTip(
+            "Step of the reverse diffusion, and how much noise is left there: log SNR is the logarithm of signal to "
+            "noise, from about -20 (noise alone) to +20 (no noise left)"
+        )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self._button, self._slider, self._label):

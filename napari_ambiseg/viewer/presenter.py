@@ -24,6 +24,7 @@ class Presenter:
         """Show a finished run in place of the one before."""
         self.result, self.view = result, derive(result, self._box.threshold)
         self._box.select(self.view.first_drawn)
+        self._box.show_image_name(result.request.image_name)
         self._box.show_view(self.view, result.request.experts.names)
         self._box.player.load(steps=result.sampled.steps.tolist(), log_snr=result.sampled.log_snr.tolist())
         self._canvas.show(looks.looks(result, self.view, selected=self._box.selected))
@@ -33,6 +34,10 @@ class Presenter:
         """Show what the experts drew, before there are readings."""
         self._canvas.show([looks.experts_look(plane, experts.masks)])
         self._follow_boxes()
+
+    def hide_experts(self) -> None:
+        """Show no experts: there are none."""
+        self._canvas.set_visible((Role.EXPERTS,), visible=False)
 
     def show_running(self, request: Request, frame: Frame) -> None:
         """Show a step of a run that goes on, where layers for it are there already."""
@@ -56,6 +61,7 @@ class Presenter:
     def refresh(self) -> None:
         """Draw the result as selection and player want it: the readings, or a step on the way to them."""
         if self.result is None or self.view is None:
+            self._canvas.set_visible((Role.TRAJECTORY,), visible=False)  # a run that has not come to its end
             return
         plane, sampled, selected = self.result.request.plane, self.result.sampled, self._box.selected
         if self._box.player.is_at_end:

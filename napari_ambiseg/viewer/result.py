@@ -110,7 +110,7 @@ def frame_of(sampled: Sampled, kept: int) -> Frame:
     """A kept step of a finished run, numbered from 0, as it was seen while it ran."""
     return Frame(
         step=int(sampled.steps[kept]),
-        total=sampled.options.steps,
+        total=int(sampled.steps[-1]),
         log_snr=float(sampled.log_snr[kept]),
         x_t=sampled.x_t[kept],
         x_hat=sampled.x_hat[kept],

@@ -3,6 +3,7 @@
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QRadioButton, QSlider, QVBoxLayout, QWidget
 
+from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
@@ -40,10 +41,13 @@ class ResultsBox(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _PER_UNIT)
         self.slider.setToolTip(
-            "Readings smaller than this fraction of the largest one are taken as empty; nothing is sampled again"
+            "Readings whose area is below this share of the largest reading's are treated as empty (nothing there). "
+            "Nothing is sampled again"
         )
-        self.slider.valueChanged.connect(self._on_slider)
         self._threshold_label = QLabel()
+        self._threshold_label.setToolTip(self.slider.toolTip())
+        self.slider.valueChanged.connect(self._on_slider)
+        self.image_name = ElidedLabel()
         self.summary_label = QLabel()
         self.summary_label.setWordWrap(True)
         self.summary_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -59,7 +63,9 @@ class ResultsBox(QWidget):
         self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
         self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
         self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
-        self.seen["Probability"].setToolTip("The fraction of readings that mark each pixel")
+        self.seen["Probability"].setToolTip(
+            "The share of readings that mark each pixel, 0 to 1: the colour bar on the image"
+        )
         self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
         self.clear()
@@ -99,8 +105,13 @@ class ResultsBox(QWidget):
         self.summary_label.setText(summary(view))
         self._show_table()
 
+    def show_image_name(self, name: str) -> None:
+        """Head the figures with the image that they are of; "" for none."""
+        self.image_name.show_text(name)
+
     def clear(self) -> None:
         """Show that there is no result."""
+        self.show_image_name("")
         self._view, self._selected = None, 0
         self.summary_label.setText("No readings yet")
         self.player.load(steps=(), log_snr=())
@@ -134,6 +145,7 @@ class ResultsBox(QWidget):
         layout.setSpacing(3)
         layout.addLayout(shown)
         layout.addLayout(threshold)
+        layout.addWidget(self.image_name)
         layout.addWidget(self.summary_label)
         layout.addLayout(choices)
         layout.addWidget(self.table, 1)
@@ -144,7 +156,7 @@ class ResultsBox(QWidget):
         self.threshold_changed.emit(self.threshold)
 
     def _show_threshold(self) -> None:
-        self._threshold_label.setText(f"Empty below {self.threshold:.2f} of largest")
+        self._threshold_label.setText(f"Empty if below {self.slider.value()} % of largest")
 
     def _on_selected(self, reading: int) -> None:
         if reading != self._selected:

@@ -72,6 +72,29 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@register("toy-one-shot")
+class OneShot(nn.Module):
+    """Answers a disc in one step, however many were asked for."""
+
+    kind: ClassVar[str] = "toy-one-shot"
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.from_numpy(2.0 * disc(GRID.size, 8.0) - 1.0).float())
+
+    def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
+        x_hat = self.mask.expand(len(seeds), 1, -1, -1)
+        yield State(step=1, total=1, log_snr=float("inf"), x_t=x_hat, x_hat=x_hat)
+
+
+@pytest.fixture(scope="session")
+def one_shot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of a model file of the model that needs one step."""
+    path = tmp_path_factory.mktemp("models") / "one-shot.safetensors"
+    save_checkpoint(path, OneShot({}), Header(kind="toy-one-shot", config={}, grid=GRID, name="one shot"))
+    return path
+
+
 @pytest.fixture
 def toy() -> type[ToyDiscs]:
     """The toy model's class, to make it slow or fail."""

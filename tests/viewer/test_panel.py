@@ -14,6 +14,7 @@ from qtpy.QtCore import QThreadPool
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.panel import ReadingsPanel
+from napari_ambiseg.viewer.result import frame_of
 from napari_ambiseg.viewer.settings import Settings, remembered_settings
 
 LONG = 60_000  # milliseconds; runs take a fraction of a second, but a test machine may be busy
@@ -259,7 +260,7 @@ def test_experts_opened_with_an_image_are_chosen_and_slices_can_be_changed(
     assert not any(layer.visible for layer in panel.form.experts.layers)
     run(panel, qtbot)
     before = viewer.layers[0].data
-    panel.form.slice_index.setValue(1)
+    panel.form.slice_number.setValue(2)
     assert not np.array_equal(viewer.layers[0].data, before)
     assert panel.result is None
     assert not role_layer(viewer, Role.READINGS).visible
@@ -281,3 +282,82 @@ def test_removing_everything_adds_nothing_meanwhile(viewer: Viewer, panel: Readi
     add_slice(viewer)
     run(panel, qtbot)
     assert panel.error is None
+
+
+def outlines_seen(viewer: Viewer, role: Role) -> int:
+    layer = role_layer(viewer, role)
+    return int(np.abs(layer.data[:, 1]).any(axis=1).sum()) if layer.visible else 0
+
+
+def test_another_image_is_not_shown_with_the_readings_of_the_one_before(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot
+) -> None:
+    first = add_slice(viewer, name="first")
+    run(panel, qtbot)
+    assert panel.results.image_name.toolTip() == "first"
+    for data, options, kind in sources.bundled_sample():
+        getattr(viewer, f"add_{kind}")(data, **options)
+    qtbot.waitUntil(lambda: outlines_seen(viewer, Role.EXPERTS) > 0, timeout=LONG)
+    assert panel.result is None
+    assert panel.results.table.model().rowCount() == 0
+    assert panel.results.image_name.isHidden()
+    assert not any(role_layer(viewer, role).visible for role in (Role.READINGS, Role.SELECTED, Role.PROBABILITY))
+    panel.form.image.choose(first)
+    qtbot.waitUntil(lambda: outlines_seen(viewer, Role.EXPERTS) == 0, timeout=LONG)
+
+
+def test_masks_that_were_painted_are_kept_when_the_slice_is_changed(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot
+) -> None:
+    for data, options, kind in sources.bundled_sample():
+        getattr(viewer, f"add_{kind}")(data, **options)
+    painted = panel.form.experts.layers[1]
+    painted.data[:4, :4] = 1
+    before = painted.data.copy()
+    panel.form.slice_number.setValue(2)
+    (kept,) = (layer for layer in viewer.layers if "as painted on" in layer.name)
+    np.testing.assert_array_equal(kept.data, before)
+    assert kept.name in panel.form.status.text()
+    assert kept not in panel.form.experts.layers
+
+
+def test_a_view_in_3d_is_refused(viewer: Viewer, panel: ReadingsPanel) -> None:
+    viewer.add_image(texture((5, 64, 64)), scale=(2, 0.5, 0.5))
+    viewer.dims.ndisplay = 3
+    panel.run()
+    assert not panel.is_running
+    assert "switch to 2D" in panel.form.status.text()
+
+
+def test_a_model_of_one_step_is_told_as_such(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, one_shot_model: Path
+) -> None:
+    add_slice(viewer)
+    panel.show_settings(Settings(model=str(one_shot_model), readings=2))
+    run(panel, qtbot)
+    assert panel.error is None
+    assert (panel.form.progress.value(), panel.form.progress.maximum()) == (1, 1)
+    assert frame_of(panel.result.sampled, 0).total == 1
+    assert not panel.results.player.isEnabled()
+
+
+def test_images_of_other_axes_in_turn_leave_no_layers_behind(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot
+) -> None:
+    flat = add_slice(viewer)
+    volume = viewer.add_image(texture((5, 64, 64)), scale=(2, 0.5, 0.5))
+    for image in (flat, volume, flat):
+        panel.form.image.choose(image)
+        run(panel, qtbot)
+    qtbot.waitUntil(lambda: not any("earlier" in layer.name for layer in viewer.layers), timeout=LONG)
+    assert sum(role_of(layer) is None for layer in viewer.layers) == 2
+    assert {role_layer(viewer, role).ndim for role in (Role.READINGS, Role.PROBABILITY, Role.FIELD_OF_VIEW)} == {2}
+
+
+def test_slices_are_counted_from_one(viewer: Viewer, panel: ReadingsPanel) -> None:
+    for data, options, kind in sources.bundled_sample()[:1]:
+        getattr(viewer, f"add_{kind}")(data, **options)
+    assert panel.form.slice_number.text() == "1 of 8"
+    panel.form.slice_number.setValue(3)
+    assert panel.form.image.image.metadata["napari-ambiseg"].index == 2
+    assert panel.form.image.image.name in panel.form.image.toolTip()

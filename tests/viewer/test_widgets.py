@@ -6,6 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
+from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.player import Player
 from napari_ambiseg.viewer.result import Result, View, derive
 from napari_ambiseg.viewer.table import Metric, ReadingsTable
@@ -92,3 +93,18 @@ def test_one_state_cannot_be_played(qtbot: QtBot) -> None:
     qtbot.addWidget(player)
     player.load(steps=(1,), log_snr=(float("inf"),))
     assert not player.isEnabled()
+
+
+def test_long_names_lose_their_middle_and_keep_it_in_the_tooltip(qtbot: QtBot) -> None:
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.resize(120, 20)
+    name = "Rendered slice 1 (outlines: a subject with a long name)"
+    label.show_text(name)
+    assert label.text()[0] == "R"
+    assert label.text()[-1] == ")"
+    assert "…" in label.text()
+    assert label.toolTip() == name
+    label.resize(2000, 20)
+    label.show_text(name)
+    assert label.text() == name
