@@ -34,19 +34,19 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
 
 
 def read_file(path: str | Sequence[str]) -> list[LayerData]:
-    """The first slice of the first split of a file.
+    """The first slice of a file, of the split that is most likely meant.
 
     Raises:
         DataFileError: If it is missing, damaged, or of another layout.
     """
     file = Path(path if isinstance(path, str) else path[0])
-    splits = lidc_hdf5.split_names(file)
-    if not splits:
+    if not lidc_hdf5.split_names(file):
         raise DataFileError(f"{file} has no splits; expected groups such as train and val with images and labels")
-    shown = lidc_hdf5.read_lidc_slice(file, splits[0], 0)
+    split = lidc_hdf5.likely_split(file)
+    shown = lidc_hdf5.read_lidc_slice(file, split, 0)
     with safe_hdf5.opened(file) as opened:
-        count = open_split(opened, splits[0]).count
-    return layer_data(shown, _origin(shown, path=file, split=splits[0], index=0, count=count))
+        count = open_split(opened, split).count
+    return layer_data(shown, _origin(shown, path=file, split=split, index=0, count=count))
 
 
 def bundled_sample() -> list[LayerData]:
@@ -96,7 +96,7 @@ def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> list[Labels]:
 def _own_copy(layer: Labels, origin: Origin) -> Labels:
     """A mask as it is now, as a layer of the user's own."""
     data, options, _ = layer.as_layer_data_tuple()
-    own = {"name": f"{layer.name} as painted on {origin.name}", "metadata": {}, "visible": False}
+    own: dict[str, Any] = {"name": f"{layer.name} as painted on {origin.name}", "metadata": {}, "visible": False}
     return Labels(np.array(data), **{**options, **own})
 
 

@@ -25,7 +25,7 @@ def lidc_file(tmp_path: Path) -> Path:
         names=("one", "two", "three"),
         spacing_mm=(0.5, 0.6),
     )
-    write_lidc_hdf5(tmp_path / "slices.h5", {"val": slices})
+    write_lidc_hdf5(tmp_path / "slices.h5", {"test": slices, "train": slices, "val": slices})
     return tmp_path / "slices.h5"
 
 
@@ -50,6 +50,7 @@ def test_a_file_opens_as_an_image_in_millimetres_and_its_experts(lidc_file: Path
     assert options["scale"] == (0.5, 0.6)
     assert options["units"] == ("mm", "mm")
     assert options["name"] == "one"
+    assert options["metadata"]["napari-ambiseg"].split == "val"  # not the first in the alphabet
     assert [m[2] for m in masks] == ["labels"] * 4
     assert len({o["metadata"]["napari-ambiseg"].key for _, o, _ in [(image, options, kind), *masks]}) == 1
 
