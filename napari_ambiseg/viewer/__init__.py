@@ -10,6 +10,7 @@ From a click to pixels, each arrow a frozen record:
   without a window;
 - ``layers``: the one place that adds or changes layers of results; ``field_of_view``: where the model looks;
 - ``choosers``, ``controls``, ``form``, ``table``, ``player``, ``results``: widgets that show and edit records;
+- ``saving``: files of what is shown; ``elided``: names that are longer than the dock is wide;
 - ``presenter``, ``panel``: put them together; ``app``: a viewer with all of it;
 - ``sources``: files and samples for napari's File menu.
 

@@ -11,13 +11,10 @@ import napari
 from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
-from napari_ambiseg.io.export import save_comparison_csv, save_trajectory_gif
-from napari_ambiseg.readings.intensity import Intensity
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.panel import ReadingsPanel
-from napari_ambiseg.viewer.result import Result, View
+from napari_ambiseg.viewer.saving import save_figures
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
@@ -105,33 +102,6 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
     screenshot = folder / "screenshot.png"
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     return [screenshot, *save_figures(panel.result, panel.view, folder)]
-
-
-def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
-    """The reverse diffusion as an animation and, if there are experts, the comparison with them."""
-    sampled, request = result.sampled, result.request
-    animation, table = folder / "trajectory.gif", folder / "comparison.csv"
-    pixels = normalise(request.slice_input.pixels, sampled.grey, Intensity())
-    save_trajectory_gif(animation, frames=sampled.x_t, image=sampled.placement.to_grid(pixels))
-    if view.comparison is None:
-        table.unlink(missing_ok=True)  # of an earlier run: it would be taken for this one's
-        return [animation]
-    about = {
-        "image": request.image_name,
-        "model": sampled.model_name,
-        "sampler": sampled.options.sampler,
-        "steps": sampled.options.steps,
-        "seed": request.settings.seed,
-        "relative_area_threshold": view.threshold,
-    }
-    save_comparison_csv(
-        table,
-        comparison=view.comparison,
-        sample_areas_mm2=view.areas_mm2,
-        expert_areas_mm2=view.expert_areas_mm2,
-        about=about,
-    )
-    return [animation, table]
 
 
 def _settle(viewer: Viewer) -> None:

@@ -1,10 +1,12 @@
 """The dock: choose, run, look. It joins form, sampler and presenter, and turns problems into sentences."""
 
+from pathlib import Path
+
 import napari.viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import Frame, bundled_models
 from napari_ambiseg.errors import AmbisegError, InputImageError
@@ -21,6 +23,7 @@ from napari_ambiseg.viewer.presenter import Presenter
 from napari_ambiseg.viewer.request import make_request
 from napari_ambiseg.viewer.result import Request, Result, View, told
 from napari_ambiseg.viewer.results import ResultsBox
+from napari_ambiseg.viewer.saving import save_figures, save_masks
 from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.tall_scroll import TallScroll
 from napari_ambiseg.viewer.worker import Sampler
@@ -155,6 +158,19 @@ class ReadingsPanel(QWidget):
             self._viewer.add_layer(kept)
         self._on_image()
 
+    def save_to(self, folder: Path) -> None:
+        """Save what is shown to a folder; a problem is shown, not raised."""
+        if self.result is None or self.view is None:
+            return
+        try:
+            save_masks(self.result, self.view, folder)
+            save_figures(self.result, self.view, folder)
+        except AmbisegError as error:
+            self._fail(error)
+            return
+        self._viewer.screenshot(str(folder / "screenshot.png"), canvas_only=False, flash=False)
+        self.form.say(f"Saved masks, figures and a picture of the window to {folder}.")
+
     def zoom(self) -> None:
         """Fill the view with the model's field of view."""
         self._field.zoom()
@@ -254,6 +270,11 @@ class ReadingsPanel(QWidget):
         if window is not None:
             window.layers.scrollToTop()
 
+    def _on_save(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Save to a folder")
+        if folder:
+            self.save_to(Path(folder))
+
     def _on_place(self, on: bool) -> None:
         image = self.form.image.image
         if not on or image is None:
@@ -282,6 +303,7 @@ class ReadingsPanel(QWidget):
         self.results.threshold_changed.connect(self._presenter.set_threshold)
         self.results.reading_selected.connect(self._presenter.refresh)
         self.results.step_shown.connect(self._presenter.refresh)
+        self.results.save_wanted.connect(self._on_save)
         self.results.seen_changed.connect(self._presenter.show_roles)
         self._sampler.advanced.connect(self._on_frame)
         self._sampler.finished.connect(self._on_finished)

@@ -1,7 +1,17 @@
 """What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, what is seen."""
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QRadioButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
@@ -26,12 +36,14 @@ class ResultsBox(QWidget):
         reading_selected: Number of a reading.
         step_shown: Number of a kept step of the reverse diffusion.
         seen_changed: Roles, and whether they are to be seen.
+        save_wanted: What is shown is to be saved.
     """
 
     threshold_changed = Signal(float)
     reading_selected = Signal(int)
     step_shown = Signal(int)
     seen_changed = Signal(object, bool)
+    save_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +78,11 @@ class ResultsBox(QWidget):
         self.seen["Probability"].setToolTip(
             "The share of readings that mark each pixel, 0 to 1: the colour bar on the image"
         )
+        self.save = QPushButton("Save…")
+        self.save.setToolTip(
+            "Save masks (NPZ), comparison (CSV), animation (GIF) and a picture of the window to a folder"
+        )
+        self.save.clicked.connect(self.save_wanted)
         self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
         self.clear()
@@ -101,6 +118,7 @@ class ResultsBox(QWidget):
     def show_view(self, view: View, names: tuple[str, ...]) -> None:
         """Show a view of a result; ``names`` are the experts'."""
         self._view, self._names = view, names
+        self.save.setEnabled(True)
         self._selected = min(self._selected, len(view.areas_mm2) - 1)
         self.summary_label.setText(summary(view))
         self._show_table()
@@ -113,6 +131,7 @@ class ResultsBox(QWidget):
         """Show that there is no result."""
         self.show_image_name("")
         self._view, self._selected = None, 0
+        self.save.setEnabled(False)
         self.summary_label.setText("No readings yet")
         self.player.load(steps=(), log_snr=())
         self._show_table()
@@ -132,6 +151,7 @@ class ResultsBox(QWidget):
             choices.addWidget(button)
             button.toggled.connect(self._show_table)
         choices.addStretch(1)
+        choices.addWidget(self.save)
         self._metrics[Metric.DICE].setChecked(True)
         shown = QHBoxLayout()
         shown.addWidget(QLabel("Show"))

@@ -95,9 +95,10 @@ def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> list[Labels]:
 
 def _own_copy(layer: Labels, origin: Origin) -> Labels:
     """A mask as it is now, as a layer of the user's own."""
-    data, options, _ = layer.as_layer_data_tuple()
+    data: Any = layer.data
+    _, options, _ = layer.as_layer_data_tuple()
     own: dict[str, Any] = {"name": f"{layer.name} as painted on {origin.name}", "metadata": {}, "visible": False}
-    return Labels(np.array(data), **{**options, **own})
+    return Labels(data.copy(), **{**options, **own})
 
 
 def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:

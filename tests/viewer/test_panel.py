@@ -10,6 +10,7 @@ from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QFileDialog
 
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.origin import Role, role_of
@@ -361,3 +362,23 @@ def test_slices_are_counted_from_one(viewer: Viewer, panel: ReadingsPanel) -> No
     panel.form.slice_number.setValue(3)
     assert panel.form.image.image.metadata["napari-ambiseg"].index == 2
     assert panel.form.image.image.name in panel.form.image.toolTip()
+
+
+def test_a_result_is_saved_to_the_folder_that_was_chosen(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = add_slice(viewer)
+    panel.form.experts.choose([viewer.add_labels(np.eye(64, dtype=np.uint8), scale=image.scale)])
+    assert not panel.results.save.isEnabled()
+    run(panel, qtbot)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "chosen"))
+    (tmp_path / "chosen").write_text("a file")
+    panel.results.save.click()
+    assert "cannot write" in panel.form.status.text()
+    (tmp_path / "chosen").unlink()
+    (tmp_path / "chosen").mkdir()
+    panel.results.save.click()
+    names = {path.name for path in (tmp_path / "chosen").iterdir()}
+    assert names == {"readings.npz", "comparison.csv", "trajectory.gif", "screenshot.png"}
+    with np.load(tmp_path / "chosen" / "readings.npz") as saved:
+        np.testing.assert_array_equal(saved["readings"], panel.view.readings)
