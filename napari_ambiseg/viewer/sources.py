@@ -21,6 +21,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from napari_ambiseg.viewer.looks import expert_colour
 from napari_ambiseg.viewer.origin import Origin, reader_of, with_origin
+from napari_ambiseg.viewer.plane import finest
 
 LayerData = tuple[Any, dict[str, Any], str]
 _BUNDLED = "bundled"
@@ -86,7 +87,7 @@ def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> list[Labels]:
             layer.contrast_limits = contrast_limits(shown)
             layer.name = new_origin.name
         elif isinstance(layer, Labels) and reader is not None:
-            if not np.array_equal(layer.data, before.readings[reader]):
+            if not np.array_equal(finest(layer), before.readings[reader]):
                 painted.append(_own_copy(layer, origin))
             layer.metadata = with_origin(replace(new_origin, reader=reader))
             layer.data = shown.readings[reader].astype("uint8")
@@ -95,10 +96,9 @@ def go_to(origin: Origin, index: int, layers: Sequence[Layer]) -> list[Labels]:
 
 def _own_copy(layer: Labels, origin: Origin) -> Labels:
     """A mask as it is now, as a layer of the user's own."""
-    data: Any = layer.data
     _, options, _ = layer.as_layer_data_tuple()
     own: dict[str, Any] = {"name": f"{layer.name} as painted on {origin.name}", "metadata": {}, "visible": False}
-    return Labels(data.copy(), **{**options, **own})
+    return Labels(finest(layer).copy(), **{**options, **own})
 
 
 def layer_data(shown: MultiReaderSlice, origin: Origin) -> list[LayerData]:
