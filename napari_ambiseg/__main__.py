@@ -8,6 +8,7 @@ takes seconds, and ``--help`` should not.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -48,8 +49,12 @@ def view_command(
 ) -> int:
     """Open the viewer on FILES; the word `view` may be left out."""
     for path in files or []:
-        if not path.exists():
+        if not os.path.exists(path):  # unlike the method, it does not raise on a name that is too long
             raise DataFileError(f"there is no file {path} (nor a command; commands are {', '.join(COMMANDS)})")
+    if save is not None:
+        from napari_ambiseg.io.output import check_folder
+
+        check_folder(save)
     if find_spec("napari") is None:
         raise SettingsError('the viewer needs napari, which is not installed; run `pip install "napari-ambiseg[all]"`')
     from napari_ambiseg.viewer.app import main as open_viewer

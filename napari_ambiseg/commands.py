@@ -4,7 +4,6 @@ A report is a mapping of plain values, printed as it is with ``--json``, and as 
 """
 
 import math
-import os
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.io.archive import read_saved_readings
 from napari_ambiseg.io.export import NOTICE, save_comparison_csv, save_readings_npz
 from napari_ambiseg.io.lidc_hdf5 import likely_split, read_lidc_slice
+from napari_ambiseg.io.output import check_target
 from napari_ambiseg.io.picture import PICTURE_SUFFIXES, read_picture
 from napari_ambiseg.phantom import bundled_slices
 from napari_ambiseg.readings.agreement import Comparison, compare
@@ -142,19 +142,6 @@ def read_source(which: SliceChoice) -> Source:
         return _from_picture(path, which)
     split = which.split if which.split is not None else likely_split(path)
     return _from_reader_slice(read_lidc_slice(path, split, which.index))
-
-
-def check_target(path: Path) -> None:
-    """Refuse, before the work is done, a file that could not be written after it.
-
-    Raises:
-        DataFileError: If ``path`` is a folder, or lies in none that can be written to.
-    """
-    if path.is_dir():
-        raise DataFileError(f"{path} is a folder; give the name of a file in it")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise DataFileError(f"cannot write {path}, because {folder} is no folder to write to; choose another")
 
 
 def as_text(report: Report) -> str:

@@ -222,6 +222,8 @@ def test_the_bad_input_of_users_is_refused_in_one_sentence(call: Call, lidc: str
         (("--nonesuch",), "--nonesuch"),
         (("--out", "/dev/null/x.npz"), "cannot write"),
         (("--out", "/"), "is a folder"),
+        (("--out", "x" * 300), "File name too long"),
+        (("--out", "missing/" + "x" * 300), "File name too long"),
     ],
 )
 def test_impossible_settings_are_refused_before_any_work(
@@ -257,6 +259,24 @@ def test_the_viewer_gets_files_and_folder_and_gives_the_exit_code(
     assert call(lidc, "--save", tmp_path)[0] == 7
     assert call()[0] == 7
     assert calls == [([Path(lidc)], tmp_path), ([], None)]
+
+
+def test_a_name_that_is_too_long_is_a_missing_file(call: Call, lidc: str, model: str) -> None:
+    for suffix in ("", ".h5", ".npy", ".png"):
+        assert "there is no file" in refused(call("sample", "x" * 300 + suffix, "--model", model))
+    assert "there is no file" in refused(call("compare", "x" * 300))
+    assert "there is no file" in refused(call("x" * 300))
+    assert "there is no model" in refused(call("sample", lidc, "--model", "x" * 300))
+
+
+def test_a_file_is_no_folder_to_save_to_and_is_refused_before_the_viewer_opens(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "napari_ambiseg.viewer.app", None)  # whoever imports it fails
+    (tmp_path / "x").touch()
+    assert "x is a file; give the name of a folder" in refused(call("--save", tmp_path / "x"))
+    assert "x is no folder to write to" in refused(call("--save", tmp_path / "x" / "y"))
+    assert "File name too long" in refused(call("--save", tmp_path / ("x" * 300)))
 
 
 def test_an_unexpected_error_keeps_its_traceback(

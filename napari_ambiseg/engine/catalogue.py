@@ -1,5 +1,6 @@
 """The models that ship with the package, and loading of any model by name or path."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def load_model(name_or_path: str | Path) -> Model:
     """
     bundled = bundled_models()
     path = bundled.get(str(name_or_path), Path(name_or_path))
-    if not path.is_file():
+    if not os.path.isfile(path):
         names = ", ".join(bundled) or "none in this installation"
         raise CheckpointError(
             f"there is no model {str(name_or_path)!r}; give the path of a {_SUFFIX} file or a bundled name ({names})"

@@ -1,5 +1,6 @@
 """Numpy's own files, read as guests: nothing is unpickled, and whatever is wrong is one sentence."""
 
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         DataFileError: If the file is missing, damaged, not of this format, or holds Python objects.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
         loaded = np.load(path, allow_pickle=False)

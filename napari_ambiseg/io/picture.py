@@ -1,5 +1,6 @@
 """One grey slice from a plain file: NPY, NPZ, PNG, TIFF. What it shows is judged by the engine, not here."""
 
+import os
 import struct
 import warnings
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def read_picture(path: Path) -> Picture:
     """
     if path.suffix.lower() in NUMPY_SUFFIXES:
         return _from_arrays(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     pixels = _from_pillow(path)
     return Picture(pixels, np.zeros((0, *pixels.shape[:2]), np.bool_), None)

@@ -6,6 +6,7 @@ is only followed if it lies in the file itself, and its declared size must be on
 """
 
 import math
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def opened(path: Path) -> Generator[h5py.File]:
     Raises:
         DataFileError: If it is missing, not HDF5, or incomplete.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
         recognised = h5py.is_hdf5(path)

@@ -10,6 +10,7 @@ are written beside their target and renamed: whoever reads finds the old file or
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -168,7 +169,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _opened(path: Path) -> Any:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"there is no model file at {path}; check the path, or name a bundled model")
     try:
         return safe_open(str(path), framework="pt")
