@@ -33,7 +33,7 @@ class Settings:
     readings: int = 16
     options: SamplingOptions = field(default_factory=SamplingOptions)
     seed: int = 0
-    threshold: float = 0.5
+    threshold: float = 0.1
 
     def __post_init__(self) -> None:
         if not self.model:
