@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from napari_ambiseg.errors import DataFileError
 
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+
+_BEGINNINGS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")  # an array; an archive, with entries and without
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,27 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:  # arrays are read here
-            return {name: loaded[name] for name in loaded.files}
+        with path.open("rb") as file:  # numpy would leave a broken archive open
+            arrays = _read(file)
     except _DAMAGE as error:
         reason = "it holds Python objects" if "pickle" in str(error) else error  # numpy advises to load these unsafely
         raise DataFileError(f"{path} is no readable NPY or NPZ file ({reason}); save it again with numpy") from error
+    if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise DataFileError(f"{path} is no NPZ file (its entry {odd[0]!r} is no array); save it again with numpy")
+    return arrays
+
+
+def _read(file: BinaryIO) -> dict[str, Any]:
+    """What the file holds, each entry as an array, or as bytes where it is none."""
+    start = file.read(max(map(len, _BEGINNINGS)))
+    if not start.startswith(_BEGINNINGS):  # numpy takes anything else for Python objects
+        raise ValueError("it begins unlike either" if start else "it is empty")
+    file.seek(0)
+    loaded = np.load(file, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return {"": loaded}
+    with loaded:  # entries are read here
+        return {name: loaded[name] for name in loaded.files}
 
 
 def read_saved_readings(path: Path) -> SavedReadings:

@@ -1,3 +1,7 @@
+import gc
+import pickle
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +55,42 @@ def test_an_archive_cut_anywhere_is_refused(tmp_path: Path) -> None:
         (tmp_path / "x.npz").write_bytes(whole[:length])
         with pytest.raises(DataFileError, match=r"x\.npz"):
             read_saved_readings(tmp_path / "x.npz")
+
+
+def test_a_broken_archive_is_not_left_open(tmp_path: Path) -> None:
+    save_readings_npz(tmp_path / "x.npz", readings=READINGS, experts=EXPERTS)
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:-9])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(DataFileError):
+            read_saved_readings(tmp_path / "x.npz")
+        gc.collect()
+    assert [str(warning.message) for warning in seen if warning.category is ResourceWarning] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", r"\(it is empty\)"),
+        (b"no numpy at all", r"\(it begins unlike either\)"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(90), r"\(it begins unlike either\)"),
+        (pickle.dumps([1, 2, 3]), r"\(it begins unlike either\)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_what_is_no_file_of_numpy_is_not_said_to_hold_objects(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataFileError, match=words + "; save it again with numpy"):
+        read_saved_readings(tmp_path / name)
+
+
+def test_an_archive_of_something_else_is_refused_with_its_entry(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("readings", b"a text")
+    with pytest.raises(DataFileError, match="its entry 'readings' is no array"):
+        read_saved_readings(tmp_path / "x.npz")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
