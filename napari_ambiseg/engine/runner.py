@@ -6,14 +6,13 @@
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_ambiseg.devices import resolve_device
+from napari_ambiseg.devices import move, resolve_device
 from napari_ambiseg.engine.grey import GreyScale, normalise, recognise
 from napari_ambiseg.engine.lockstep import lockstep
 from napari_ambiseg.engine.placement import Placement, place
@@ -103,7 +102,7 @@ def run(
     """Draw one reading per seed.
 
     Args:
-        model: A loaded checkpoint; it is moved to the device.
+        model: A loaded checkpoint; it is moved to the device, and stays where it was if that fails.
         slice_input: What to read.
         seeds: One per reading; reading i depends on its own seed and on no other.
         options: Steps and sampler.
@@ -117,7 +116,7 @@ def run(
 
     Raises:
         InputImageError: If the slice cannot be read by this model.
-        SettingsError: If there are no seeds, or no such device.
+        SettingsError: If there are no seeds, or no such device, or one that cannot compute.
         ComputeError: If memory runs out, torch fails, or the model answers with NaN. Never a bare ``RuntimeError``: Qt
             workers lose these when they leave a generator.
     """
@@ -210,7 +209,7 @@ def _untranslated_frames(
     device: torch.device,
 ) -> Iterator[Frame]:
     if isinstance(segmenter, nn.Module):
-        cast(Any, segmenter).to(device=device, memory_format=torch.channels_last)  # torch's stubs lack this overload
+        move(segmenter, device, torch.channels_last)
     pixels = torch.from_numpy(image).to(device)
     for states in lockstep(segmenter, pixels, seeds=seeds, options=options):
         yield _joined(states)

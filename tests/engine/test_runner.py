@@ -13,6 +13,7 @@ from napari_ambiseg.engine import (
     lockstep,
     reading_seeds,
     run,
+    runner,
     sample,
 )
 from napari_ambiseg.errors import ComputeError, InputImageError, SettingsError
@@ -194,6 +195,24 @@ def test_bad_slices_seeds_and_devices_are_refused(diffusion: Model) -> None:
         sample(diffusion, slice_of(), seeds=())
     with pytest.raises(SettingsError, match="abacus"):
         sample(diffusion, slice_of(), seeds=(0,), device="abacus")
+
+
+def test_a_model_that_could_not_be_moved_still_runs_where_it_was(
+    diffusion: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    expected = sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS)
+    assert isinstance(diffusion.segmenter, torch.nn.Module)
+    *_, last = diffusion.segmenter.modules()
+    with monkeypatch.context() as broken:
+        broken.setattr(runner, "resolve_device", torch.device)
+        broken.setattr(last, "_apply", fail)  # by then the other parts have been moved
+        with pytest.raises(ComputeError, match="memory ran out"):
+            sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS, device="meta")
+    found = sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS)
+    np.testing.assert_array_equal(found.x_hat, expected.x_hat)
 
 
 def test_seeds_of_readings_are_all_different_and_begin_alike_whatever_their_number() -> None:
