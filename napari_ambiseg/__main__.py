@@ -76,13 +76,13 @@ def sample_command(
     sampler: Annotated[str, typer.Option(help="ddim, ddpm or ddpm-large.")] = "ddim",
     eta: Annotated[float, typer.Option(help="Randomness of ddim, 0 to 1.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 0,
-    threshold: Threshold = 0.5,
+    threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     spacing: Spacing = None,
     grey: Annotated[
-        str, typer.Option(help="Grey scale of a picture: auto, hu, unit, normalised, percentiles.")
-    ] = "auto",
+        str | None, typer.Option(help="Grey scale of a picture: auto (as without), hu, unit, normalised, percentiles.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Save `readings` and `experts` as NPZ.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -19,6 +19,7 @@ from napari_ambiseg.engine import (
     Sampled,
     SamplingOptions,
     SliceInput,
+    check_pixels,
     load_model,
     reading_seeds,
     run,
@@ -64,15 +65,15 @@ class SliceChoice:
         file: Path of an HDF5 file or a picture, or ``phantom``.
         index: Slice in the file; a picture has only slice 0.
         split: Group of an HDF5 file; None chooses.
-        spacing: Pixel size of a picture, as text.
-        grey: Grey scale of a picture, as text.
+        spacing: Pixel size of a picture, as text; None takes what the file says.
+        grey: Grey scale of a picture, as text; None recognises it.
     """
 
     file: str
     index: int = 0
     split: str | None = None
     spacing: str | None = None
-    grey: str = GreyScale.AUTO.value
+    grey: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,13 @@ def read_source(which: SliceChoice) -> Source:
         AmbisegError: If there is no such slice, or its file or its description is no good.
     """
     path = Path(which.file)
-    if which.file == PHANTOM and not path.exists():
-        return _from_reader_slice(bundled_slices()[which.index])
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    is_phantom = which.file == PHANTOM and not path.exists()
+    is_picture = not is_phantom and path.suffix.lower() in PICTURE_SUFFIXES
+    _check_options(which, is_picture=is_picture, has_splits=not is_picture and not is_phantom)
+    if is_picture:
         return _from_picture(path, which)
+    if is_phantom:
+        return _from_reader_slice(bundled_slices()[which.index])
     split = which.split if which.split is not None else likely_split(path)
     return _from_reader_slice(read_lidc_slice(path, split, which.index))
 
@@ -204,6 +208,17 @@ def _figures(readings: NDArray[np.bool_], experts: NDArray[np.bool_], spacing_mm
     }
 
 
+def _check_options(which: SliceChoice, *, is_picture: bool, has_splits: bool) -> None:
+    """Refuse what would be ignored: whoever gives it believes that it counts."""
+    if which.split is not None and not has_splits:
+        raise SettingsError(f"--split names a group of an HDF5 file, but {which.file} has none; leave it out")
+    for option, value in (("--spacing", which.spacing), ("--grey", which.grey)):
+        if value is not None and not is_picture:
+            raise SettingsError(
+                f"{option} is for pictures, but {which.file} says its own spacing and grey scale; leave it out"
+            )
+
+
 def _from_reader_slice(shown: MultiReaderSlice) -> Source:
     pixels = SliceInput(pixels=shown.image[0], spacing_mm=shown.spacing_mm, grey=GreyScale.NORMALISED)
     return Source(shown.name or shown.subject, pixels, shown.readings, shown.rendered)
@@ -212,11 +227,13 @@ def _from_reader_slice(shown: MultiReaderSlice) -> Source:
 def _from_picture(path: Path, which: SliceChoice) -> Source:
     if which.index != 0:
         raise SettingsError(f"there is no slice {which.index} in {path}; a picture has only slice 0")
-    if which.grey not in (known := [grey.value for grey in GreyScale]):
-        raise SettingsError(f"unknown grey scale {which.grey!r}; choose one of {', '.join(known)}")
+    grey = GreyScale.AUTO.value if which.grey is None else which.grey
+    if grey not in (known := [grey.value for grey in GreyScale]):
+        raise SettingsError(f"unknown grey scale {grey!r}; choose one of {', '.join(known)}")
     picture = read_picture(path)
+    check_pixels(picture.pixels)  # before a spacing is asked for, which no spacing would mend
     spacing_mm = _spacing_mm(which.spacing, picture.spacing_mm, path)
-    pixels = SliceInput(pixels=picture.pixels, spacing_mm=spacing_mm, grey=GreyScale(which.grey))
+    pixels = SliceInput(pixels=picture.pixels, spacing_mm=spacing_mm, grey=GreyScale(grey))
     return Source(path.name, pixels, picture.experts, rendered=False)
 
 

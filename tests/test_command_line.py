@@ -198,6 +198,7 @@ def test_the_bad_input_of_users_is_refused_in_one_sentence(call: Call, lidc: str
     assert "slices 0 to 2" in refused(call("sample", lidc, "--index", 3, *given))
     assert "nonesuch" in refused(call("sample", lidc, "--split", "nonesuch", *given))
     assert "looks like RGB" in refused(call("sample", tmp_path / "rgb.npy", "--spacing", 1, *given))
+    assert "looks like RGB" in refused(call("sample", tmp_path / "rgb.npy", *given))  # a spacing would not help
     assert "NaN" in refused(call("sample", tmp_path / "nan.npy", "--spacing", 1, *given))
     assert "4.5 x 4.5 mm" in refused(call("sample", tmp_path / "small.npy", "--spacing", 0.5, *given))
     assert "--spacing is 'x'" in refused(call("sample", tmp_path / "small.npy", "--spacing", "x", *given))
@@ -218,6 +219,7 @@ def test_the_bad_input_of_users_is_refused_in_one_sentence(call: Call, lidc: str
         (("--readings", 0), "at least 1"),
         (("--seed", -1), "seed is -1"),
         (("--device", "abacus"), "abacus"),
+        (("--device", "meta"), "the device 'meta' cannot be used"),
         (("--steps", "many"), "Invalid value for '--steps'"),
         (("--nonesuch",), "--nonesuch"),
         (("--out", "/dev/null/x.npz"), "cannot write"),
@@ -259,6 +261,21 @@ def test_the_viewer_gets_files_and_folder_and_gives_the_exit_code(
     assert call(lidc, "--save", tmp_path)[0] == 7
     assert call()[0] == 7
     assert calls == [([Path(lidc)], tmp_path), ([], None)]
+
+
+def test_options_that_do_not_apply_are_refused_instead_of_ignored(
+    call: Call, lidc: str, model: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.eye(30))
+    for file in (lidc, "phantom"):
+        for option, value in (("--spacing", 2), ("--grey", "hu"), ("--grey", "auto")):
+            sentence = refused(call("sample", file, option, value, "--model", model))
+            assert sentence.startswith(f"error: {option} is for pictures, but {file} says its own spacing and grey")
+            assert sentence.endswith("; leave it out\n")
+    for file in (tmp_path / "x.npy", "phantom"):
+        sentence = refused(call("sample", file, "--split", "val", "--model", model))
+        assert sentence == f"error: --split names a group of an HDF5 file, but {file} has none; leave it out\n"
+    assert "unknown grey scale ''" in refused(call("sample", tmp_path / "x.npy", "--grey", "", "--model", model))
 
 
 def test_a_name_that_is_too_long_is_a_missing_file(call: Call, lidc: str, model: str) -> None:

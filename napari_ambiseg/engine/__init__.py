@@ -17,7 +17,7 @@ from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.runner import Frame, Sampled, reading_seeds, run, sample
-from napari_ambiseg.engine.slice_input import SliceInput, check_slice
+from napari_ambiseg.engine.slice_input import SliceInput, check_pixels, check_slice
 from napari_ambiseg.models.segmenter import SamplingOptions
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SamplingOptions",
     "SliceInput",
     "bundled_models",
+    "check_pixels",
     "check_slice",
     "load_model",
     "place",

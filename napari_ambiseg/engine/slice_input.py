@@ -37,8 +37,7 @@ def check_slice(slice_input: SliceInput, grid: Grid) -> None:
             values that are not finite, or if its spacing or centre make no sense.
     """
     pixels = slice_input.pixels
-    _check_shape(pixels.shape)
-    _check_values(pixels)
+    check_pixels(pixels)
     spacing = slice_input.spacing_mm
     if len(spacing) != 2 or not all(math.isfinite(s) and s > 0 for s in spacing):
         raise InputImageError(
@@ -48,6 +47,16 @@ def check_slice(slice_input: SliceInput, grid: Grid) -> None:
     if centre is not None and (len(centre) != 2 or not all(map(math.isfinite, centre))):
         raise InputImageError(f"the centre of the field of view is {centre}; give a row and a column")
     place(grid, slice_shape=(pixels.shape[0], pixels.shape[1]), spacing_mm=spacing, centre_px=centre)
+
+
+def check_pixels(pixels: NDArray[np.generic]) -> None:
+    """Refuse what no model can read, whatever its spacing.
+
+    Raises:
+        InputImageError: If the image is RGB, not 2D, empty, not numeric or constant, or has values that are not finite.
+    """
+    _check_shape(pixels.shape)
+    _check_values(pixels)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
