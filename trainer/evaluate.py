@@ -37,6 +37,7 @@ def evaluate_command(
     import torch
 
     import napari_ambiseg
+    from napari_ambiseg.io.output import check_target
     from napari_ambiseg.models.segmenter import SamplingOptions
     from trainer.evaluation.data import read_data
     from trainer.evaluation.protocol import Protocol
@@ -45,6 +46,8 @@ def evaluate_command(
 
     if threads:
         torch.set_num_threads(threads)
+    if json_ is not None:
+        check_target(json_)  # now, not after hours of work
     options = SamplingOptions(steps=steps, sampler=sampler, eta=eta)
     name, digest = describe_model(weights)
     chosen = read_data(data, split, limit=limit, seed=seed)

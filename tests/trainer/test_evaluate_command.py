@@ -204,6 +204,7 @@ def test_workers_share_the_slices_of_a_one_shot_model(data: Path, tmp_path: Path
         (["--limit", "0"], "limit is 0"),
         (["--device", "abacus"], "'abacus'"),
         (["--data", "missing.h5"], "missing.h5"),
+        (["--json", "."], "is a folder"),
     ],
 )
 def test_errors_of_the_user_are_one_line_and_code_two(
