@@ -84,7 +84,7 @@ class SampleChoice:
     readings: int = 16
     options: SamplingOptions = SamplingOptions()  # noqa: RUF009 (frozen)
     seed: int = 0
-    threshold: float = 0.5
+    threshold: float = 0.1
     device: str = "auto"
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io import lidc_hdf5, safe_hdf5
 from napari_ambiseg.io.lidc_split import open_split
 from napari_ambiseg.readings.collection import SliceCollection
@@ -41,8 +40,6 @@ def read_file(path: str | Sequence[str]) -> list[LayerData]:
         DataFileError: If it is missing, damaged, or of another layout.
     """
     file = Path(path if isinstance(path, str) else path[0])
-    if not lidc_hdf5.split_names(file):
-        raise DataFileError(f"{file} has no splits; expected groups such as train and val with images and labels")
     split = lidc_hdf5.likely_split(file)
     shown = lidc_hdf5.read_lidc_slice(file, split, 0)
     with safe_hdf5.opened(file) as opened:
