@@ -13,19 +13,17 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_ambiseg.errors import AmbisegError, DataFileError, SettingsError
+from napari_ambiseg import exit_codes
+from napari_ambiseg.errors import DataFileError, SettingsError
 
 if TYPE_CHECKING:
     from napari_ambiseg.commands import Report
 
 COMMANDS = ("view", "sample", "compare")
-# What the framework raises for an unknown option and the like. Recent typers carry a click of their own and give the
-# class no public name but this one.
-_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     help="Sampled readings of a lesion beside the experts' own. Without a command, or with FILES in its place, "
@@ -127,26 +125,7 @@ def routed(words: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    try:
-        # With standalone_mode=False the framework returns what a command returns, and leaves errors to us.
-        code = app(
-            args=routed(sys.argv[1:] if argv is None else argv),
-            prog_name="python -m napari_ambiseg",
-            standalone_mode=False,
-        )
-    except AmbisegError as error:
-        return _refused(str(error))
-    except _UsageError as error:
-        return _refused(cast(typer.BadParameter, error).format_message())
-    except typer.Abort:
-        typer.echo("stopped", err=True)
-        return 130
-    return code if isinstance(code, int) else 0
-
-
-def _refused(reason: str) -> int:
-    typer.echo(f"error: {' '.join(reason.split())}", err=True)
-    return 2
+    return exit_codes.run(app, routed(sys.argv[1:] if argv is None else argv), prog_name="python -m napari_ambiseg")
 
 
 def _print(report: "Report", *, as_json: bool) -> None:

@@ -3,20 +3,18 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
 
-from napari_ambiseg.errors import AmbisegError, SettingsError
+from napari_ambiseg import exit_codes
+from napari_ambiseg.errors import SettingsError
 from trainer.argv import spread
 from trainer.evaluate import evaluate_command
 
 if TYPE_CHECKING:
     from trainer.config import DataSource, FitConfig
-
-# What click raises for words it cannot use; typer carries a click of its own, so it is found from typer's side.
-_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 SEVERAL_VALUES = {"--data", "--readings", "--set"}
 
@@ -146,22 +144,7 @@ def _resumed(
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = spread(sys.argv[1:] if argv is None else argv, SEVERAL_VALUES)
-    try:
-        # With standalone_mode=False the framework returns what a command returns, and leaves errors to us.
-        code = app(words, standalone_mode=False, prog_name="python -m trainer")
-    except AmbisegError as error:
-        return _refused(str(error))
-    except _UsageError as error:
-        return _refused(cast(typer.BadParameter, error).format_message())
-    except typer.Abort:
-        typer.echo("stopped", err=True)
-        return 130
-    return code if isinstance(code, int) else 0
-
-
-def _refused(message: str) -> int:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
-    return 2
+    return exit_codes.run(app, words, prog_name="python -m trainer")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""How a command line ends: 0, or 2 and one line on stderr that says what the user can do; a bug keeps its traceback."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import typer
+
+from napari_ambiseg.errors import AmbisegError
+
+# What the framework raises for an unknown option and the like. Recent typers carry a click of their own and give the
+# class no public name but this one.
+_UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+
+
+def run(app: typer.Typer, words: Sequence[str], *, prog_name: str) -> int:
+    """Run a typer application on the words of a command line; returns the exit code."""
+    try:
+        # With standalone_mode=False the framework returns what a command returns, and leaves errors to us.
+        code = app(args=list(words), prog_name=prog_name, standalone_mode=False)
+    except AmbisegError as error:
+        return _refused(str(error))
+    except _UsageError as error:
+        return _refused(cast(typer.BadParameter, error).format_message())
+    except typer.Abort:
+        typer.echo("stopped", err=True)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _refused(reason: str) -> int:
+    typer.echo(f"error: {' '.join(reason.split())}", err=True)
+    return 2
