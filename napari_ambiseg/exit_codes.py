@@ -28,5 +28,6 @@ def run(app: typer.Typer, words: Sequence[str], *, prog_name: str) -> int:
 
 
 def _refused(reason: str) -> int:
-    typer.echo(f"error: {' '.join(reason.split())}", err=True)
+    if reason:  # there is none where no words at all were answered with the help
+        typer.echo(f"error: {' '.join(reason.split())}", err=True)
     return 2
