@@ -5,7 +5,7 @@ Only typer is imported here, so that the command line answers ``--help`` at once
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,7 +37,7 @@ def evaluate_command(
     import torch
 
     import napari_ambiseg
-    from napari_ambiseg.io.output import check_target
+    from napari_ambiseg.io.output import check_target, write_output
     from napari_ambiseg.models.segmenter import SamplingOptions
     from trainer.evaluation.data import read_data
     from trainer.evaluation.protocol import Protocol
@@ -72,15 +72,6 @@ def evaluate_command(
     model = summarise([row.figures for row in rows], [row.patient for row in rows], protocol)
     others = judge_references(chosen, protocol) if references else {}
     if json_ is not None:
-        _write_json(json_, as_json(model, rows, protocol, others))
+        result = as_json(model, rows, protocol, others)
+        write_output(json_, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
     typer.echo(table(model, rows, protocol, others))
-
-
-def _write_json(path: Path, result: dict[str, Any]) -> None:
-    from napari_ambiseg.errors import DataFileError
-    from napari_ambiseg.files import write_atomically
-
-    try:
-        write_atomically(path, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
-    except OSError as error:
-        raise DataFileError(f"cannot write {path} ({error.strerror}); choose another place") from error
