@@ -29,56 +29,101 @@ class AugmentConfig(BaseModel):
     grey: float = Field(default=0.3, ge=0, le=1)
 
 
+class ValidationConfig(BaseModel):
+    """How a run judges itself on the patients it holds out.
+
+    Attributes:
+        every: Steps between judgements; 0 judges at checkpoints by the loss alone.
+        slices: Held-out slices that are read, evenly spaced.
+        readings: Readings of each.
+        steps: Denoiser calls per reading.
+        sampler: Name of the sampler.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: int = Field(default=0, ge=0)
+    slices: int = Field(default=64, ge=1)
+    readings: int = Field(default=4, ge=1)
+    steps: int = Field(default=10, ge=1, le=1000)
+    sampler: str = "ddim"
+
+
 class FitConfig(BaseModel):
     """One training run.
 
     Attributes:
         recipe: Name of the recipe that it started from.
-        kind: Kind of model.
-        size: Named network size (``napari_ambiseg.models.unet.NAMED_SIZES``).
+        kind: Kind of model (``trainer.kinds``).
+        size: Named size of its network: paper, small or tiny.
+        backbone: Whose UNet: the diffusion model's, or that of the Generalized Probabilistic UNet (Table 4). PHiSeg has
+            its own.
         grid_px: Side of the square that the model reads, in pixels of the data.
         crop: Where that square lies on the slice: in the middle, or anywhere.
+        experts: Which experts a batch shows: one at random for each slice, or all of each slice.
         prediction: What a diffusion network predicts.
         weighting: Loss weighting by name.
+        time_factor: Whether the weighting is multiplied by -dlam/dt.
         input_scale: Input scale b of the schedule.
+        self_conditioning: Whether the denoiser also sees its previous estimate (Chen et al., 2023).
+        image_dropout: Probability that training hides the image, for classifier-free guidance (Ho & Salimans, 2022).
+        latent: Latent distribution of a Probabilistic UNet: axis-aligned or full covariance, one Gaussian or a mixture.
+        beta: Weight of a latent model's divergence.
+        latent_l2: Factor on the squared weights of a Probabilistic UNet's prior and posterior.
+        dropout: Probability that MC dropout silences a channel.
         steps: Optimizer steps.
         batch_size: Examples per step.
         learning_rate: Peak of AdamW's learning rate.
         warmup_steps: Steps of linear warm-up.
         decay_steps: Last steps, over which the rate falls to 0 along a cosine.
-        weight_decay: AdamW's.
+        optimizer: AdamW (decoupled weight decay), or Adam.
+        weight_decay: The optimizer's.
         clip_norm: Largest norm of the gradient.
+        precision: Numbers that the network computes with; weights, loss and optimizer keep 32 bits.
         ema_decay: Decay of the moving average of the weights per step; 0 keeps none.
         holdout: Fraction of patients kept out of training and used for the validation loss.
         seed: Of initial weights, order, crops, augmentation, experts and noise.
         checkpoint_steps: Steps between checkpoints.
         log_steps: Steps between lines of the log.
         augment: Random changes of the examples.
+        validation: How the run judges itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: str
-    kind: Literal["diffusion", "deterministic"] = "diffusion"
+    kind: Literal["diffusion", "deterministic", "mc-dropout", "prob-unet", "phiseg"] = "diffusion"
     size: str = "paper"
+    backbone: Literal["unet", "prob-unet"] = "unet"
     grid_px: int = Field(default=128, ge=8)
     crop: Literal["central", "uniform"] = "central"
+    experts: Literal["random", "all"] = "random"
     prediction: Literal["x", "eps", "v"] = "x"
     weighting: str = "truncated-snr"
+    time_factor: bool = False
     input_scale: float = Field(default=0.1, gt=0)
+    self_conditioning: bool = False
+    image_dropout: float = Field(default=0.0, ge=0, lt=1)
+    latent: Literal["aa", "aa-mix", "fc", "fc-mix"] = "aa"
+    beta: float = Field(default=1.0, ge=0)
+    latent_l2: float = Field(default=1e-5, ge=0)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     steps: int = Field(default=400_000, ge=1)
     batch_size: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     warmup_steps: int = Field(default=1_000, ge=0)
     decay_steps: int = Field(default=100_000, ge=0)
+    optimizer: Literal["adamw", "adam"] = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     holdout: float = Field(default=0.05, ge=0, lt=1)
     seed: int = 0
     checkpoint_steps: int = Field(default=1_000, ge=1)
     log_steps: int = Field(default=50, ge=1)
     augment: AugmentConfig = AugmentConfig()
+    validation: ValidationConfig = ValidationConfig()
 
 
 class DataSource(BaseModel):

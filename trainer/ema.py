@@ -5,15 +5,17 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-def make_ema(model: nn.Module, decay: float) -> AveragedModel | None:
-    """An average of ``model``'s weights with ``decay`` per step; None if the decay is 0."""
+def make_ema(objective: nn.Module, decay: float) -> AveragedModel | None:
+    """An average of ``objective``'s weights with ``decay`` per step; None if the decay is 0."""
     if decay == 0:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    return AveragedModel(objective, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
 @torch.no_grad()
-def warm_start(ema: AveragedModel, model: nn.Module) -> None:
+def warm_start(ema: AveragedModel, objective: nn.Module) -> None:
     """Forget the average and start from the current weights (the random first ones are not worth averaging)."""
-    for average, current in zip(ema.module.parameters(), model.parameters(), strict=True):
+    for average, current in zip(ema.module.parameters(), objective.parameters(), strict=True):
         average.copy_(current)
+    for kept, current in zip(ema.module.buffers(), objective.buffers(), strict=True):
+        kept.copy_(current)

@@ -25,7 +25,8 @@ from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, RunDescription
 from trainer.data.batches import BatchSource, split_by_patient
 from trainer.data.sources import collection_digest
-from trainer.loop import Run, StepRecord, model_config, start_run, train, validation_loss
+from trainer.kinds import model_config
+from trainer.loop import Run, StepRecord, start_run, train, validation_loss
 from trainer.state import STATE_FILE, read_state, restore, save_state
 
 VALIDATION_BATCHES = 8
@@ -61,7 +62,7 @@ def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch
     if header["config"]["data_sha256"] != described.data_sha256:
         raise SettingsError(f"these are not the slices that {out} was started with; give the same files with --data")
     run = start_run(config, device)
-    restore(tensors, model=run.model, ema=run.ema, optimizer=run.optimizer)
+    restore(tensors, objective=run.objective, ema=run.ema, optimizer=run.optimizer)
     run.step = step
     return _drive(run, data, out, described)
 
@@ -132,8 +133,8 @@ def _save(run: Run, out: Path, described: RunDescription, training: SliceCollect
             "torch": torch.__version__,
         },
     )
-    save_checkpoint(out / "model.safetensors", run.best_weights, header)
-    save_state(out, step=run.step, model=run.model, ema=run.ema, optimizer=run.optimizer, config=as_json)
+    save_checkpoint(out / "model.safetensors", run.averaged.model, header)
+    save_state(out, step=run.step, objective=run.objective, ema=run.ema, optimizer=run.optimizer, config=as_json)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -11,15 +10,11 @@ from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from napari_ambiseg.errors import ComputeError
-from napari_ambiseg.models.deterministic import DeterministicConfig
-from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig
-from napari_ambiseg.models.segmenter import build
-from napari_ambiseg.models.unet import named_size
 from trainer.config import FitConfig
 from trainer.data.batches import BatchSource
 from trainer.ema import make_ema, warm_start
-from trainer.objectives import Objective, make_objective
-from trainer.weighting import named_weighting
+from trainer.kinds import make_objective
+from trainer.objectives.objective import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +39,27 @@ class Run:
     """What training changes, and how far it is."""
 
     config: FitConfig
-    model: nn.Module
+    objective: Objective
     ema: AveragedModel | None
     optimizer: AdamW
-    objective: Objective
     device: torch.device
     step: int = 0
 
     @property
-    def best_weights(self) -> nn.Module:
-        """The model to sample: the moving average if there is one."""
-        return self.ema.module if self.ema is not None else self.model
-
-
-def model_config(config: FitConfig) -> dict[str, Any]:
-    """The model's configuration as its builder and its checkpoints take it."""
-    unet = named_size(config.size)
-    if config.kind == "deterministic":
-        image_channels = unet.in_channels - 1
-        unet = named_size(config.size, in_channels=image_channels, time_embedding=0)
-        return _plain(asdict(DeterministicConfig(unet=unet)))
-    fields = {"unet": asdict(unet), "prediction": config.prediction, "input_scale": config.input_scale}
-    assert fields.keys() == set(DiffusionConfig.__dataclass_fields__)
-    return _plain(fields)
-
-
-def _plain(value: Any) -> Any:
-    """Tuples become lists, as JSON would have them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    def averaged(self) -> Objective:
+        """The objective with the weights to sample: the moving average if there is one."""
+        if self.ema is None:
+            return self.objective
+        assert isinstance(self.ema.module, Objective)
+        return self.ema.module
 
 
 def start_run(config: FitConfig, device: torch.device) -> Run:
     """A run at step 0, with weights drawn from the configuration's seed."""
     torch.manual_seed(config.seed)
-    model = build(config.kind, model_config(config))
-    assert isinstance(model, nn.Module)
-    model = model.to(device).train()
-    optimizer = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    ema = make_ema(model, config.ema_decay)
-    objective = make_objective(model, named_weighting(config.weighting))
-    return Run(config, model, ema, optimizer, objective, device)
+    objective = make_objective(config).to(device).train()
+    optimizer = AdamW(objective.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return Run(config, objective, make_ema(objective, config.ema_decay), optimizer, device)
 
 
 def learning_rate(config: FitConfig, step: int) -> float:
@@ -113,7 +87,7 @@ def train(run: Run, source: BatchSource) -> Iterator[StepRecord]:
         loss = run.objective(source.batch(step).to(run.device))
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(run.objective.parameters(), run.config.clip_norm)
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise ComputeError(
                 f"step {step + 1}: the loss is {loss.item()} and its gradient {norm.item()}; the last saved state is "
@@ -129,13 +103,12 @@ def _average(run: Run, step: int) -> None:
     if run.ema is None:
         return
     if step < run.config.warmup_steps:
-        warm_start(run.ema, run.model)
+        warm_start(run.ema, run.objective)
     else:
-        run.ema.update_parameters(run.model)
+        run.ema.update_parameters(run.objective)
 
 
 @torch.no_grad()
 def validation_loss(run: Run, source: BatchSource, batches: int) -> float:
     """Mean loss of the averaged weights on the first ``batches`` batches of a source: the same ones at every call."""
-    objective = make_objective(run.best_weights, named_weighting(run.config.weighting))
-    return sum(objective(source.batch(i).to(run.device)).item() for i in range(batches)) / batches
+    return sum(run.averaged(source.batch(i).to(run.device)).item() for i in range(batches)) / batches

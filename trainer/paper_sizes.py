@@ -1,10 +1,7 @@
 """The models at the sizes that the paper compares."""
 
-from torch import nn
-
-from napari_ambiseg.models.segmenter import build
 from trainer.config import with_overrides
-from trainer.loop import model_config
+from trainer.kinds import make_objective
 from trainer.recipes import named_recipe
 
 PAPER_MODELS: dict[str, dict[str, object]] = {
@@ -15,11 +12,10 @@ PAPER_MODELS: dict[str, dict[str, object]] = {
 
 
 def parameter_counts() -> dict[str, int]:
-    """Number of parameters of every model at the paper's size."""
-    counts: dict[str, int] = {}
-    for name, changes in PAPER_MODELS.items():
-        config = with_overrides(named_recipe("central"), changes)
-        model = build(config.kind, model_config(config))
-        assert isinstance(model, nn.Module)
-        counts[name] = sum(p.numel() for p in model.parameters())
-    return counts
+    """Number of parameters of every model at the paper's size, in training: posteriors included."""
+    return {name: _count(changes) for name, changes in PAPER_MODELS.items()}
+
+
+def _count(changes: dict[str, object]) -> int:
+    objective = make_objective(with_overrides(named_recipe("central"), changes))
+    return sum(parameter.numel() for parameter in objective.parameters())

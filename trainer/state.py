@@ -22,13 +22,13 @@ def save_state(
     folder: Path,
     *,
     step: int,
-    model: nn.Module,
+    objective: nn.Module,
     ema: AveragedModel | None,
     optimizer: Optimizer,
     config: dict[str, Any],
 ) -> None:
     """Write the state after ``step`` optimizer steps to ``folder``."""
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
+    tensors = {f"objective/{name}": value for name, value in objective.state_dict().items()}
     if ema is not None:
         tensors |= {f"ema/{name}": value for name, value in ema.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
@@ -55,14 +55,16 @@ def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, header
 
 
-def restore(tensors: dict[str, Tensor], *, model: nn.Module, ema: AveragedModel | None, optimizer: Optimizer) -> None:
+def restore(
+    tensors: dict[str, Tensor], *, objective: nn.Module, ema: AveragedModel | None, optimizer: Optimizer
+) -> None:
     """Put saved tensors back into freshly built objects of the same configuration."""
 
     def under(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
     try:
-        model.load_state_dict(under("model/"))
+        objective.load_state_dict(under("objective/"))
         if ema is not None:
             ema.load_state_dict(under("ema/"))
     except RuntimeError as error:

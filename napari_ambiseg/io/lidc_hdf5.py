@@ -6,6 +6,7 @@ One group per split (``train``, ``val``, ``test``), in it per slice
     labels    (N, H, W, R)  masks of R readers, 0 or 1; some public files have the readers first, (N, R, H, W)
     uids      (N,)          number or text of the series; optional
     subject, nodule, z_mm, name   (N,)  ours, each optional
+    present   (N, R)        ours, optional: 1 for each reader who read the slice; without it all did
 
 and as attributes of the file or the group ``spacing_mm`` (one number or height and width; 0.5), ``intensity_low``,
 ``intensity_high``, ``lung_hu``, ``tissue_hu`` (see ``readings.intensity``) and ``rendered``. Labels whose reader axis
@@ -125,6 +126,8 @@ def _write_split(group: h5py.Group, slices: SliceCollection) -> None:
     series = {subject: i for i, subject in enumerate(dict.fromkeys(slices.subjects))}
     group.create_dataset("uids", data=np.array([series[s] for s in slices.subjects], np.int64), **packed)
     group.create_dataset("nodule", data=slices.nodules, **packed)
+    if slices.present is not None:
+        group.create_dataset("present", data=slices.present.astype(np.uint8), **packed)
     for key, texts in (("subject", slices.subjects), ("name", slices.names)):
         group.create_dataset(key, data=np.array([text.encode() for text in texts]), **packed)
     group.attrs["spacing_mm"] = slices.spacing_mm

@@ -118,6 +118,7 @@ def read_rows(source: LidcSplit, start: int, stop: int) -> SliceCollection:
         spacing_mm=_read_spacing(source),
         intensity=_read_intensity(source),
         rendered=_number(source, "rendered", 0.0) != 0,
+        present=_read_present(source, start, stop),
     )
 
 
@@ -197,6 +198,20 @@ def _texts(source: LidcSplit, key: str, start: int, stop: int) -> tuple[str, ...
     if column is None:
         return None
     return tuple(v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in column.tolist())
+
+
+def _read_present(source: LidcSplit, start: int, stop: int) -> NDArray[np.bool_] | None:
+    """Which readers read each slice, if the file says so; without the column all did."""
+    found = safe_hdf5.dataset(source.group, "present")
+    if found is None:
+        return None
+    expected = source.count, source.labels.shape[1 if source.readers_first else 3]
+    if found.shape != expected or found.dtype.kind not in "biu":
+        raise DataFileError(
+            f"present in {source.where} has shape {found.shape} and type {found.dtype}; "
+            f"expected (slices, readers) = {expected}, 0 or 1"
+        )
+    return safe_hdf5.read(found, start, stop) != 0
 
 
 def _read_nodules(source: LidcSplit, start: int, stop: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Many slices of one split as arrays: what data files hold, what training draws from, what evaluation walks through."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ class SliceCollection:
 
     Attributes:
         images: Grey values (N, H, W): uint8, or float32 in [0, 1]; both span the grey scale of ``intensity``.
-        readings: Masks (N, R, H, W), bool; a reader slot that nobody filled is empty.
+        readings: Masks (N, R, H, W), bool; empty where a reader saw nothing, and where nobody read.
         subjects: Patient of each slice (N).
         nodules: Lesion number of each slice (N,), unique over the collection; -1 where unknown.
         names: What to call each slice (N).
         spacing_mm: Height and width of a pixel in millimetres.
         intensity: The grey scale.
         rendered: Whether the pixels are computer-made.
+        present: Who read each slice (N, R); a reader who read it and drew nothing is present. None: everybody.
     """
 
     images: NDArray[np.uint8] | NDArray[np.float32]
@@ -35,6 +36,7 @@ class SliceCollection:
     spacing_mm: tuple[float, float] = (0.5, 0.5)
     intensity: Intensity = field(default_factory=Intensity)
     rendered: bool = False
+    present: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         counts = {len(self.images), len(self.readings), len(self.subjects), len(self.nodules), len(self.names)}
@@ -45,9 +47,20 @@ class SliceCollection:
                 f"images have shape {self.images.shape} and readings {self.readings.shape}; "
                 "expected (slices, height, width) and (slices, readers, height, width)"
             )
+        if self.filled.shape != self.readings.shape[:2]:
+            raise DataFileError(
+                f"present has shape {self.filled.shape}; expected (slices, readers) = {self.readings.shape[:2]}"
+            )
+        if self.present is not None and self.readings[~self.present].any():
+            raise DataFileError("a reader who is not present has drawn a mask; mark every reader who drew as present")
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Which reader slots were filled (N, R)."""
+        return np.ones(self.readings.shape[:2], np.bool_) if self.present is None else self.present
 
     def normalised(self, index: int) -> NDArray[np.float32]:
         """Network input (1, H, W) of one slice."""
@@ -65,7 +78,7 @@ class SliceCollection:
             raise DataFileError(f"there is no slice {index}; this collection has slices 0 to {len(self) - 1}")
         return MultiReaderSlice(
             image=self.normalised(index),
-            readings=self.readings[index],
+            readings=self.readings[index] if self.present is None else self.readings[index][self.present[index]],
             subject=self.subjects[index],
             spacing_mm=self.spacing_mm,
             name=self.names[index],
@@ -88,29 +101,32 @@ class SliceCollection:
             spacing_mm=self.spacing_mm,
             intensity=self.intensity,
             rendered=self.rendered,
+            present=None if self.present is None else self.present[chosen],
         )
 
 
 def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
-    """Several collections as one; lesions keep apart.
+    """Several collections as one; lesions keep apart, and where readers are fewer the other slots stay unfilled.
 
     Raises:
-        DataFileError: If there is nothing to join, or sizes, readers, spacings or grey scales differ.
+        DataFileError: If there is nothing to join, or sizes, spacings or grey scales differ.
     """
     if not parts:
         raise DataFileError("there are no slices to join; give at least one data file")
     first = parts[0]
     for part in parts[1:]:
-        if (part.readings.shape[1:], part.spacing_mm, part.intensity) != (
-            first.readings.shape[1:],
+        if (part.images.shape[1:], part.spacing_mm, part.intensity) != (
+            first.images.shape[1:],
             first.spacing_mm,
             first.intensity,
         ):
             raise DataFileError(
-                f"cannot join slices of {part.readings.shape[1:]} (readers, height, width) at {part.spacing_mm} mm "
-                f"with slices of {first.readings.shape[1:]} at {first.spacing_mm} mm, or of another grey scale; "
+                f"cannot join slices of {part.images.shape[1:]} pixels at {part.spacing_mm} mm "
+                f"with slices of {first.images.shape[1:]} at {first.spacing_mm} mm, or of another grey scale; "
                 "prepare them alike"
             )
+    slots = max(part.readings.shape[1] for part in parts)
+    parts = [_with_slots(part, slots) for part in parts]
     nodules, offset = [], 0
     for part in parts:
         nodules.append(np.where(part.nodules >= 0, part.nodules + offset, -1))
@@ -128,4 +144,17 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
         spacing_mm=first.spacing_mm,
         intensity=first.intensity,
         rendered=all(part.rendered for part in parts),
+        present=None if all(p.present is None for p in parts) else np.concatenate([p.filled for p in parts]),
+    )
+
+
+def _with_slots(part: SliceCollection, slots: int) -> SliceCollection:
+    """The collection with as many reader slots, those added unfilled."""
+    missing = slots - part.readings.shape[1]
+    if not missing:
+        return part
+    return replace(
+        part,
+        readings=np.pad(part.readings, ((0, 0), (0, missing), (0, 0), (0, 0))),
+        present=np.pad(part.filled, ((0, 0), (0, missing))),
     )

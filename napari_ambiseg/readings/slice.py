@@ -14,7 +14,7 @@ class MultiReaderSlice:
 
     Attributes:
         image: Normalised grey values (C, H, W), float32; see ``readings.intensity``.
-        readings: One mask per reader (R, H, W), bool; R may be 0; an empty mask is a reader who saw nothing here.
+        readings: One mask per reader who read it (R, H, W), bool; R may be 0; empty means nothing was seen here.
         subject: Patient identifier; splits never cut a subject.
         spacing_mm: Height and width of a pixel in millimetres.
         name: What to call the slice, e.g. "LIDC-IDRI-0003, nodule 2, z -125.0 mm".

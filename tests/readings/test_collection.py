@@ -45,16 +45,27 @@ def test_a_subset_holds_the_chosen_slices_in_their_order() -> None:
         assert (found.subject, found.name, found.nodule) == (PART[index].subject, PART[index].name, PART[index].nodule)
 
 
+def test_fewer_readers_leave_slots_unfilled_which_are_nobodys_reading() -> None:
+    joined = concatenate([PART, replace(PART, readings=PART.readings[:, :1])])
+    assert joined.readings.shape[1] == 2
+    assert [len(joined[i].readings) for i in range(6)] == [2, 2, 2, 1, 1, 1]
+    assert [len(one.readings) for one in joined.subset([5, 0])] == [1, 2]
+
+
+def test_nobody_draws_without_reading() -> None:
+    with pytest.raises(DataFileError, match="not present has drawn"):
+        replace(PART, present=np.zeros((3, 2), bool))
+
+
 @pytest.mark.parametrize(
     "other",
     [
         replace(PART, spacing_mm=(1, 1)),
-        replace(PART, readings=PART.readings[:, :1]),
         replace(PART, images=PART.images[:, :3], readings=PART.readings[:, :, :3]),
     ],
-    ids=["spacing", "readers", "size"],
+    ids=["spacing", "size"],
 )
-def test_slices_of_other_grids_or_readers_are_not_joined(other: SliceCollection) -> None:
+def test_slices_of_other_grids_are_not_joined(other: SliceCollection) -> None:
     with pytest.raises(DataFileError, match=r"cannot join slices of .* prepare them alike"):
         concatenate([PART, other])
 

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.diffusion.sampling import SeededNoise
+from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import FitConfig
 from trainer.data.augment import Transform, apply_geometry, apply_grey, draw_transform
@@ -23,22 +24,64 @@ class Batch:
         x: One expert's mask each (B, 1, h, w), in {-1, +1}.
         t: Diffusion times (B,), stratified over [0, 1].
         eps: Gaussian noise (B, 1, h, w).
+        seeds: One an example, for whatever else an objective draws.
     """
 
     image: Tensor
     x: Tensor
     t: Tensor
     eps: Tensor
+    seeds: tuple[int, ...]
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
-        return Batch(*(getattr(self, name).to(device) for name in ("image", "x", "t", "eps")))
+        tensors = {name: getattr(self, name).to(device) for name in ("image", "x", "t", "eps")}
+        return Batch(**tensors, seeds=self.seeds)
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Gaussian noise of the shape of ``like`` (B, ...): each example's from its seed; the same at every call."""
+        return SeededNoise(self.seeds)(like)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The part of every batch that one of several processes computes.
+
+    Attributes:
+        index: Which part, from 0.
+        count: Number of parts; each is as large as the others.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def examples(self, batch_size: int) -> range:
+        """Numbers of the examples of a batch that belong to this part."""
+        if batch_size % self.count:
+            raise SettingsError(
+                f"a batch of {batch_size} does not split evenly over {self.count} processes; "
+                "give a batch size that is a multiple of their number"
+            )
+        share = batch_size // self.count
+        return range(self.index * share, (self.index + 1) * share)
+
+
+WHOLE = Shard()
 
 
 class BatchSource:
-    """Draws batches from a collection; ``batch(step)`` is a pure function of the step."""
+    """Draws batches from a collection; ``batch(step)`` is a pure function of the step.
 
-    def __init__(self, collection: SliceCollection, config: FitConfig, *, augment: bool = True) -> None:
+    Args:
+        collection: The slices.
+        config: Sizes, crop, augmentation and seed.
+        augment: Whether examples are changed at random.
+        shard: The part of each batch that is drawn here.
+    """
+
+    def __init__(
+        self, collection: SliceCollection, config: FitConfig, *, augment: bool = True, shard: Shard = WHOLE
+    ) -> None:
         if len(collection) == 0:
             raise DataFileError("there are no slices to train on; give a data file with at least one")
         if min(collection.images.shape[1:]) < config.grid_px:
@@ -49,20 +92,27 @@ class BatchSource:
         self._data = collection
         self._config = config
         self._augment = augment
+        self._examples = shard.examples(config.batch_size)
         self._epoch = -1
         self._order: NDArray[np.int64] = np.arange(len(collection))
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from 0."""
-        config, size = self._config, self._config.batch_size
-        slices = [self._slice_at(step * size + i) for i in range(size)]
-        experts = [self._draw_expert(step, i, s) for i, s in enumerate(slices)]
-        transforms = [self._draw_transform(step, i) for i in range(size)]
+        """This shard's part of the batch of a step, counted from 0."""
+        config, mine = self._config, self._examples
+        slices = [self._slice_at(step * config.batch_size + i) for i in mine]
+        experts = [self._draw_expert(step, i, s) for i, s in zip(mine, slices, strict=True)]
+        transforms = [self._draw_transform(step, i) for i in mine]
         unit, masks = self._stack(slices, experts)
         unit, masks = apply_geometry(torch.cat([unit, masks], 1), transforms, config.grid_px).split(1, dim=1)
         scale = self._data.intensity
         image = scale.low + apply_grey(unit, transforms) * (scale.high - scale.low)
-        return Batch(image=image, x=torch.where(masks > 0.5, 1.0, -1.0), t=self._times(step), eps=self._noise(step))
+        return Batch(
+            image=image,
+            x=torch.where(masks > 0.5, 1.0, -1.0),
+            t=self._times(step),
+            eps=self._noise(step),
+            seeds=self._seeds(step),
+        )
 
     def _slice_at(self, position: int) -> int:
         """Slice at a position of the endless sequence of shuffled epochs."""
@@ -74,7 +124,8 @@ class BatchSource:
 
     def _draw_expert(self, step: int, example: int, index: int) -> int:
         rng = generator(self._config.seed, step=step, example=example, purpose=Purpose.EXPERT)
-        return int(rng.integers(self._data.readings.shape[1]))
+        readers = np.flatnonzero(self._data.filled[index])
+        return int(readers[rng.integers(len(readers))])
 
     def _draw_transform(self, step: int, example: int) -> Transform:
         seed = self._config.seed
@@ -98,7 +149,8 @@ class BatchSource:
         """Stratified times: one in each of B equal parts of [0, 1], in random order."""
         size = self._config.batch_size
         rng = generator(self._config.seed, step=step, example=0, purpose=Purpose.TIME)
-        return torch.from_numpy((rng.permutation(size) + rng.random(size)) / size)
+        times = (rng.permutation(size) + rng.random(size)) / size
+        return torch.from_numpy(times[self._examples.start : self._examples.stop])
 
     def _noise(self, step: int) -> Tensor:
         side = self._config.grid_px
@@ -106,9 +158,13 @@ class BatchSource:
             generator(self._config.seed, step=step, example=i, purpose=Purpose.NOISE).standard_normal(
                 (1, side, side), dtype=np.float32
             )
-            for i in range(self._config.batch_size)
+            for i in self._examples
         ]
         return torch.from_numpy(np.stack(draws))
+
+    def _seeds(self, step: int) -> tuple[int, ...]:
+        draws = (generator(self._config.seed, step=step, example=i, purpose=Purpose.LATENT) for i in self._examples)
+        return tuple(int(rng.integers(2**63)) for rng in draws)
 
 
 def split_by_patient(

@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     TIME = 4
     NOISE = 5
     HOLDOUT = 6
+    LATENT = 7
 
 
 def generator(seed: int, *, step: int, example: int, purpose: Purpose) -> np.random.Generator:

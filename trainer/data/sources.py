@@ -46,4 +46,6 @@ def collection_digest(collection: SliceCollection) -> str:
     digest = hashlib.sha256(str((collection.images.dtype.name, collection.readings.shape)).encode())
     digest.update(np.ascontiguousarray(collection.images).data)
     digest.update(np.packbits(collection.readings).data)
+    if collection.present is not None:
+        digest.update(np.packbits(collection.present).data)
     return digest.hexdigest()

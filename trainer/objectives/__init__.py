@@ -1,0 +1,1 @@
+"""What each kind of model is fitted to: one file a kind, listed in ``trainer.kinds``."""
