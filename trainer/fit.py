@@ -5,6 +5,7 @@ from) and ``model.safetensors`` (to sample: the moving average of the weights).
 """
 
 import json
+import os
 import signal
 import threading
 import time
@@ -23,8 +24,9 @@ from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, RunDescription
-from trainer.data.batches import BatchSource, split_by_patient
+from trainer.data.batches import BatchSource, Shard, split_by_patient
 from trainer.data.sources import collection_digest
+from trainer.group import ALONE, Group
 from trainer.kinds import model_config
 from trainer.loop import Run, StepRecord, start_run, train, validation_loss
 from trainer.state import STATE_FILE, read_state, restore, save_state
@@ -33,7 +35,15 @@ VALIDATION_BATCHES = 8
 LOG_FILE = "log.jsonl"
 
 
-def fit(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, source: DataSource) -> Run:
+def fit(
+    config: FitConfig,
+    data: SliceCollection,
+    out: Path,
+    *,
+    device: torch.device,
+    source: DataSource,
+    group: Group = ALONE,
+) -> Run:
     """Train a model from scratch into ``out``.
 
     Raises:
@@ -43,10 +53,18 @@ def fit(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.de
     if (out / STATE_FILE).exists():
         raise SettingsError(f"{out} holds a run already; go on with `fit --resume {out}`, or give another folder")
     described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
-    return _drive(start_run(config, device), data, out, described)
+    return _drive(start_run(config, device), data, out, described, group)
 
 
-def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch.device, source: DataSource) -> Run:
+def resume(
+    config: FitConfig,
+    data: SliceCollection,
+    out: Path,
+    *,
+    device: torch.device,
+    source: DataSource,
+    group: Group = ALONE,
+) -> Run:
     """Go on with the run in ``out``; on the CPU the result is bit for bit that of an uninterrupted run.
 
     Raises:
@@ -64,7 +82,7 @@ def resume(config: FitConfig, data: SliceCollection, out: Path, *, device: torch
     run = start_run(config, device)
     restore(tensors, objective=run.objective, ema=run.ema, optimizer=run.optimizer)
     run.step = step
-    return _drive(run, data, out, described)
+    return _drive(run, data, out, described, group)
 
 
 def _prepare(out: Path, described: RunDescription, step: int) -> None:
@@ -80,27 +98,34 @@ def _prepare(out: Path, described: RunDescription, step: int) -> None:
         raise SettingsError(f"the folder {out} cannot be written ({error.strerror}); give another --out") from error
 
 
-def _drive(run: Run, data: SliceCollection, out: Path, described: RunDescription) -> Run:
+def _drive(run: Run, data: SliceCollection, out: Path, described: RunDescription, group: Group) -> Run:
     config = run.config
-    _prepare(out, described, run.step)
+    writes = group.index == 0
+    if writes:
+        _prepare(out, described, run.step)
     training, held_out = split_by_patient(data, config.holdout, config.seed)
-    source = BatchSource(training, config)
+    source = BatchSource(training, config, shard=Shard(group.index, group.count))
     validation = BatchSource(held_out, config, augment=False) if len(held_out) else None
-    progress = tqdm(total=config.steps, initial=run.step, unit="step", desc=config.recipe, dynamic_ncols=True)
+    progress = tqdm(
+        total=config.steps, initial=run.step, unit="step", desc=config.recipe, dynamic_ncols=True, disable=not writes
+    )
     first, since = run.step, time.perf_counter()
-    with _stop_requests() as stop, progress, (out / LOG_FILE).open("a") as log:
-        for record in train(run, source):
+    log_path = out / LOG_FILE if writes else Path(os.devnull)
+    with _stop_requests() as stop, progress, log_path.open("a") as log:
+        for record in train(run, source, group=group):
             progress.update()
-            last = record.step == config.steps or stop.is_set()
+            stopping = group.agree(stop.is_set())
+            last = record.step == config.steps or stopping
             if record.step % config.checkpoint_steps == 0 or last:
                 loss = validation_loss(run, validation, VALIDATION_BATCHES) if validation else None
                 rate = (record.step - first) * config.batch_size / (time.perf_counter() - since)
-                _write(log, record, validation_loss=loss, examples_per_second=round(rate, 2))
-                _save(run, out, described, training)
-            elif record.step % config.log_steps == 0:
+                if writes:
+                    _write(log, record, validation_loss=loss, examples_per_second=round(rate, 2))
+                    _save(run, out, described, training)
+            elif writes and record.step % config.log_steps == 0:
                 _write(log, record)
                 progress.set_postfix(loss=f"{record.loss:.4f}")
-            if stop.is_set():
+            if stopping:
                 progress.write(f"stopped after step {record.step}; go on with `python -m trainer fit --resume {out}`")
                 break
     return run

@@ -13,6 +13,7 @@ from napari_ambiseg.errors import ComputeError
 from trainer.config import FitConfig
 from trainer.data.batches import BatchSource
 from trainer.ema import make_ema, warm_start
+from trainer.group import ALONE, Group
 from trainer.kinds import make_objective
 from trainer.objectives.objective import Objective
 
@@ -71,8 +72,13 @@ def learning_rate(config: FitConfig, step: int) -> float:
     return config.learning_rate * warm * decayed
 
 
-def train(run: Run, source: BatchSource) -> Iterator[StepRecord]:
+def train(run: Run, source: BatchSource, *, group: Group = ALONE) -> Iterator[StepRecord]:
     """Train from ``run.step`` to ``run.config.steps``.
+
+    Args:
+        run: What is trained.
+        source: Draws this process' part of every batch.
+        group: The processes that train together.
 
     Yields:
         A record after each step, when ``run`` holds that step's result and may be saved.
@@ -80,23 +86,25 @@ def train(run: Run, source: BatchSource) -> Iterator[StepRecord]:
     Raises:
         ComputeError: If the loss or the gradient is not finite; ``run`` is then as after the previous step.
     """
+    objective = group.wrap(run.objective)
     for step in range(run.step, run.config.steps):
         rate = learning_rate(run.config, step)
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate
-        loss = run.objective(source.batch(step).to(run.device))
+        for parameters in run.optimizer.param_groups:
+            parameters["lr"] = rate
+        loss = objective(source.batch(step).to(run.device))
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(run.objective.parameters(), run.config.clip_norm)
-        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+        norm = nn.utils.clip_grad_norm_(run.objective.parameters(), run.config.clip_norm or math.inf)
+        mean_loss = group.mean(loss.detach()).item()  # gradients, and so their norm, are the same everywhere
+        if not (math.isfinite(mean_loss) and math.isfinite(norm.item())):
             raise ComputeError(
-                f"step {step + 1}: the loss is {loss.item()} and its gradient {norm.item()}; the last saved state is "
+                f"step {step + 1}: the loss is {mean_loss} and its gradient {norm.item()}; the last saved state is "
                 "good. Resume with a smaller learning rate, and check the data for extreme values"
             )
         run.optimizer.step()
         _average(run, step)
         run.step = step + 1
-        yield StepRecord(run.step, loss.item(), norm.item(), rate)
+        yield StepRecord(run.step, mean_loss, norm.item(), rate)
 
 
 def _average(run: Run, step: int) -> None:

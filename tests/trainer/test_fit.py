@@ -59,8 +59,8 @@ def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: 
     class Killed(Exception):
         pass
 
-    def train_then_die(run, source):  # type: ignore[no-untyped-def]
-        for record in train(run, source):
+    def train_then_die(run, source, **more):  # type: ignore[no-untyped-def]
+        for record in train(run, source, **more):
             yield record
             if record.step == stop_at:
                 raise Killed
