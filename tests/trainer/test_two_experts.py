@@ -1,0 +1,105 @@
+"""Every kind of model can represent experts who contradict each other: overfitted, it draws each opinion as often.
+
+Two slices look different. Of the first, three experts of four outline a disc and one draws nothing; of the second, two
+outline its left half and two its right half. A model fitted to these alone must answer each slice with readings that
+are each close to one of its two opinions, and not with blends, and in the proportion 3:1 and 1:1.
+
+To enrol a kind, add a case to ``CASES``: what differs from ``BASE`` in its ``FitConfig``, and how to sample it.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter
+from napari_ambiseg.readings.agreement import compare
+from napari_ambiseg.readings.collection import SliceCollection
+from trainer.config import AugmentConfig, FitConfig, with_overrides
+from trainer.data.batches import BatchSource
+from trainer.loop import start_run, train
+
+SIDE = 16
+COUNT = 200
+FIRST_OPINION = (0.75, 0.5)
+"""Share of the experts who are of the first of a slice's two opinions."""
+
+BASE = FitConfig(
+    recipe="two-experts", size="tiny", grid_px=SIDE, steps=300, batch_size=32, learning_rate=4e-3, warmup_steps=10,
+    decay_steps=150, weight_decay=0.0, ema_decay=0.0, holdout=0.0, augment=AugmentConfig(flip=0, affine=0, grey=0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model to be tried.
+
+    Attributes:
+        overrides: Fields of ``BASE`` that it replaces; fewer steps are quicker.
+        options: How it is sampled.
+        clean: Least share of the readings that must be close to an opinion: IoU of at least 0.8.
+    """
+
+    overrides: dict[str, object] = field(default_factory=dict)
+    options: SamplingOptions = SamplingOptions(steps=20)  # noqa: RUF009 (frozen)
+    clean: float = 0.95
+
+
+CASES = {
+    "diffusion-x": Case(),
+    "diffusion-eps": Case({"prediction": "eps", "weighting": "snr"}),
+    "diffusion-v": Case({"prediction": "v"}),
+}
+
+
+def opinions() -> NDArray[np.bool_]:
+    """Masks (2 slices, 2 opinions, SIDE, SIDE)."""
+    rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    disc = np.hypot(rows, columns) < 0.32 * SIDE
+    return np.array([[disc, np.zeros_like(disc)], [disc & (columns < 0), disc & (columns > 0)]])
+
+
+def contradicting_experts() -> SliceCollection:
+    """The two slices with four experts each."""
+    (disc, nothing), (left, right) = opinions()
+    rows = np.arange(SIDE)[:, None]
+    return SliceCollection(
+        images=np.stack([60 + 120 * disc, 60 + 120 * (disc & (rows % 4 < 2))]).astype(np.uint8),
+        readings=np.array([[disc, disc, nothing, disc], [left, right, right, left]]),
+        subjects=("one", "another"),
+        nodules=np.arange(2),
+        names=("disc or nothing", "left or right"),
+    )
+
+
+def overfitted(overrides: dict[str, object]) -> Segmenter:
+    """The model after its steps on the two slices alone."""
+    config = with_overrides(BASE, overrides)
+    run = start_run(config, torch.device("cpu"))
+    for _ in train(run, BatchSource(contradicting_experts(), config)):
+        pass
+    model = run.averaged.model.eval()
+    assert isinstance(model, Segmenter)
+    return model
+
+
+def drawn(model: Segmenter, index: int, options: SamplingOptions) -> NDArray[np.bool_]:
+    """``COUNT`` readings (S, H, W) of a slice."""
+    image = torch.from_numpy(contradicting_experts().normalised(index))
+    *_, last = model.sample(image, seeds=range(COUNT), options=options)
+    return (last.x_hat[:, 0] > 0).numpy()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_opinions_are_drawn_as_often_as_experts_hold_them(name: str) -> None:
+    """Within 4 standard deviations of a binomial count."""
+    case = CASES[name]
+    model = overfitted(case.overrides)
+    for index, (masks, share) in enumerate(zip(opinions(), FIRST_OPINION, strict=True)):
+        iou = compare(samples=drawn(model, index, case.options), experts=masks).iou
+        assert (iou.max(axis=1) > 0.8).mean() >= case.clean
+        first = int((iou[:, 0] > iou[:, 1]).sum())
+        assert abs(first - COUNT * share) < 4 * math.sqrt(COUNT * share * (1 - share))
