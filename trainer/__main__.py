@@ -93,10 +93,11 @@ def export_command(
 
 
 def _list_recipes() -> None:
-    from trainer.recipes import RECIPES
+    from trainer.recipes import RECIPES, SCALES
 
     for name, recipe in RECIPES.items():
-        typer.echo(f"{name:24} {(recipe.__doc__ or '').splitlines()[0]}")
+        typer.echo(f"{name:36} {recipe.about}")
+    typer.echo(f"\nNAME@SCALE is a recipe at a smaller scale: {', '.join(SCALES)}")
 
 
 def _overrides(pairs: list[str], **named: object) -> dict[str, object]:

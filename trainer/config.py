@@ -78,7 +78,7 @@ class FitConfig(BaseModel):
         decay_steps: Last steps, over which the rate falls to 0 along a cosine.
         optimizer: AdamW (decoupled weight decay), or Adam.
         weight_decay: The optimizer's.
-        clip_norm: Largest norm of the gradient.
+        clip_norm: Largest norm of the gradient; 0 leaves it as it is.
         precision: Numbers that the network computes with; weights, loss and optimizer keep 32 bits.
         ema_decay: Decay of the moving average of the weights per step; 0 keeps none.
         holdout: Fraction of patients kept out of training and used for the validation loss.
@@ -87,6 +87,7 @@ class FitConfig(BaseModel):
         log_steps: Steps between lines of the log.
         augment: Random changes of the examples.
         validation: How the run judges itself.
+        result: Which weights are the run's result: the last, or those of the best validation GED.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -115,7 +116,7 @@ class FitConfig(BaseModel):
     decay_steps: int = Field(default=100_000, ge=0)
     optimizer: Literal["adamw", "adam"] = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
+    clip_norm: float = Field(default=1.0, ge=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     holdout: float = Field(default=0.05, ge=0, lt=1)
@@ -124,6 +125,7 @@ class FitConfig(BaseModel):
     log_steps: int = Field(default=50, ge=1)
     augment: AugmentConfig = AugmentConfig()
     validation: ValidationConfig = ValidationConfig()
+    result: Literal["last", "best"] = "last"
 
 
 class DataSource(BaseModel):

@@ -1,0 +1,53 @@
+"""Runs for a CPU: the model that ships, its reference, and a toy."""
+
+from trainer.config import AugmentConfig, FitConfig
+from trainer.recipes.recipe import Recipe, by_name
+
+LIDC_SMALL_64 = Recipe(
+    # Uniform weighting: below a log SNR of 0 it equals the truncated SNR's, and ten steps with b = 0.1 look no higher.
+    "The diffusion model that ships: a small network on the central 32 mm, trainable on a CPU in a few hours.",
+    FitConfig(
+        recipe="lidc-small-64",
+        size="small",
+        grid_px=64,
+        weighting="uniform",
+        steps=8_000,
+        batch_size=16,
+        learning_rate=5e-4,
+        warmup_steps=300,
+        decay_steps=2_500,
+        ema_decay=0.999,
+        checkpoint_steps=250,
+        augment=AugmentConfig(shift_px=6.0),
+    ),
+)
+
+TINY = Recipe(
+    "A toy for trying things out: a tiny network, a minute on a CPU.",
+    FitConfig(
+        recipe="tiny",
+        size="tiny",
+        grid_px=64,
+        steps=300,
+        batch_size=8,
+        learning_rate=2e-3,
+        warmup_steps=20,
+        decay_steps=100,
+        ema_decay=0.98,
+        holdout=0.1,
+        checkpoint_steps=100,
+        log_steps=20,
+    ),
+)
+
+SMALL_RECIPES = by_name(
+    LIDC_SMALL_64,
+    LIDC_SMALL_64.but(
+        "deterministic-small-64",
+        "The reference for lidc-small-64: the same network without time, answering one mask.",
+        kind="deterministic",
+        steps=2_000,
+        decay_steps=800,
+    ),
+    TINY,
+)
