@@ -29,7 +29,7 @@ app.command("evaluate")(evaluate_command)
 
 @app.command("fit")
 def fit_command(
-    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe; `fit --list` shows them.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="Name of a recipe (`fit --list`), or a config.json.")] = None,
     data: Annotated[list[str] | None, typer.Option(help="HDF5 files, or `phantom` for rendered slices.")] = None,
     split: Annotated[str | None, typer.Option(help="Group of the HDF5 files to train on; default train.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
@@ -117,12 +117,13 @@ def _overrides(pairs: list[str], **named: object) -> dict[str, object]:
 def _fresh(
     recipe: str | None, overrides: dict[str, object], *, data: list[str] | None, split: str | None
 ) -> "tuple[FitConfig, DataSource]":
-    from trainer.config import DataSource, with_overrides
+    from trainer.config import DataSource, read_config, with_overrides
     from trainer.recipes import named_recipe
 
     if recipe is None:
         raise SettingsError("no recipe was given; `python -m trainer fit --list` shows them")
-    return with_overrides(named_recipe(recipe), overrides), DataSource(names=tuple(data or ()), split=split or "train")
+    config = read_config(Path(recipe)) if recipe.endswith(".json") else named_recipe(recipe)
+    return with_overrides(config, overrides), DataSource(names=tuple(data or ()), split=split or "train")
 
 
 def _resumed(

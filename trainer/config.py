@@ -1,5 +1,7 @@
 """What defines a training run: one complete, typed record, written with the run and into every checkpoint."""
 
+import json
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -158,6 +160,19 @@ class RunDescription(BaseModel):
     data_sha256: str
 
 
+def read_config(path: Path) -> FitConfig:
+    """A configuration from a file: one alone, or the ``config.json`` of a run.
+
+    Raises:
+        SettingsError: If it cannot be read, or is not valid.
+    """
+    try:
+        fields = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SettingsError(f"cannot read the configuration {path} ({error}); give a recipe or another file") from error
+    return _validated(fields["fit"] if isinstance(fields, dict) and "fit" in fields else fields)
+
+
 CHANGEABLE = {"steps", "decay_steps", "checkpoint_steps", "log_steps", "learning_rate", "clip_norm"}
 """Fields that may change when a run is resumed; the others say what it is."""
 
@@ -193,6 +208,10 @@ def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig
                 raise SettingsError(f"there is no setting {key!r}; see `python -m trainer fit --help`")
             owner = nested
         owner[leaf] = value
+    return _validated(fields)
+
+
+def _validated(fields: object) -> FitConfig:
     try:
         return FitConfig.model_validate(fields)
     except ValidationError as error:
