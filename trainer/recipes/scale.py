@@ -1,7 +1,7 @@
 """Smaller scales at which any recipe can be run: they rank models where the paper's size is out of reach.
 
-``central@small-64`` is the recipe ``central`` at the scale ``small-64``, for ``fit`` as for ``ablate``. A scale replaces
-sizes and lengths and leaves alone what a recipe is about: kind, prediction, weighting, crop, ...
+``central@small-64`` is the recipe ``central`` at the scale ``small-64``, for ``fit`` as for ``ablate``. A scale
+replaces sizes and lengths and leaves alone what a recipe is about: kind, prediction, weighting, crop, ...
 """
 
 from napari_ambiseg.errors import SettingsError

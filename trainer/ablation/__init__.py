@@ -1,0 +1,12 @@
+"""Many runs to one table: which runs, who does each, and what came out.
+
+A study is a list of cells, each a complete configuration and how its model is read. Everything lies in one folder:
+
+    study.json             the cells, the data and how they are judged: the study goes on only as what it was
+    runs/CELL/             one run a cell, as ``fit`` leaves it; cells of equal configuration share one
+    rows/CELL.jsonl        figures of single slices, as ``evaluate`` keeps them
+    table.md, .csv, .json  what came out, so far
+
+Whatever is there is not done again. Any number of processes may work on one folder: each takes the cells that nobody
+else holds.
+"""

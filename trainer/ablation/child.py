@@ -1,0 +1,41 @@
+"""One command of the trainer in a process of its own: its memory is given back, and its failure is its own."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody asked to stop; the command under way has saved what it did."""
+
+
+def trainer(words: Sequence[str]) -> int:
+    """Run ``python -m trainer WORDS`` to its end, with its output shown here.
+
+    SIGINT and SIGTERM are passed on, so that the command saves and ends before this returns.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        Stopped: If a signal came.
+    """
+    # A session of its own: Ctrl-C then reaches the command once, through us, and not from the terminal as well.
+    child = subprocess.Popen([sys.executable, "-m", "trainer", *words], start_new_session=True)
+    came: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        child.send_signal(number)
+
+    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = child.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if came:
+        raise Stopped
+    return code

@@ -1,0 +1,153 @@
+"""The folder of a study: what it says it is, where each cell lies, and who holds which."""
+
+import hashlib
+import json
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_ambiseg.errors import DataFileError, SettingsError
+from napari_ambiseg.files import write_atomically
+from trainer.ablation.study import Cell
+from trainer.config import DataSource, FitConfig
+
+STUDY_FILE = "study.json"
+
+
+class Judging(BaseModel):
+    """How the models of a study are judged; see ``trainer.evaluation.protocol``.
+
+    Attributes:
+        data: HDF5 files, or ``phantom``.
+        split: Group of these files.
+        readings: Numbers of readings.
+        steps: Denoiser calls per reading.
+        sampler: Name of the sampler.
+        threshold: Relative area of the post-processing.
+        limit: Number of slices; None takes all.
+        seed: Of the readings and the subset.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: tuple[str, ...]
+    split: str
+    readings: tuple[int, ...] = (4, 16)
+    steps: int = 10
+    sampler: str = "ddim"
+    threshold: float = 0.5
+    limit: int | None = None
+    seed: int = 0
+
+
+class Line(BaseModel):
+    """A cell, as the folder keeps it: its name, its run and how its model is guided."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    config: FitConfig
+    guidance: float = 0.0
+
+
+class StudyRecord(BaseModel):
+    """All that defines a study.
+
+    Attributes:
+        lines: Its cells, in the order of the table.
+        training: What they are trained on.
+        judging: How they are judged.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lines: tuple[Line, ...]
+    training: DataSource
+    judging: Judging
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells."""
+        return tuple(Cell(line.name, line.config, line.guidance) for line in self.lines)
+
+
+def record_of(cells: tuple[Cell, ...], *, training: DataSource, judging: Judging) -> StudyRecord:
+    """The record of new cells."""
+    lines = tuple(Line(name=cell.name, config=cell.config, guidance=cell.guidance) for cell in cells)
+    return StudyRecord(lines=lines, training=training, judging=judging)
+
+
+def begin(folder: Path, record: StudyRecord) -> None:
+    """Write what the study is, or see that the folder holds this very one.
+
+    Raises:
+        SettingsError: If the folder holds another study, or cannot be written.
+    """
+    path = folder / STUDY_FILE
+    if path.exists():
+        _same(read_record(folder), record, folder)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, (record.model_dump_json(indent=2) + "\n").encode())
+    except OSError as error:
+        raise SettingsError(f"the folder {folder} cannot be written ({error.strerror}); give another --out") from error
+
+
+def read_record(folder: Path) -> StudyRecord:
+    """What the study in ``folder`` is.
+
+    Raises:
+        DataFileError: If there is none, or its record is damaged.
+    """
+    path = folder / STUDY_FILE
+    if not path.is_file():
+        raise DataFileError(f"there is no study in {folder}; begin one with `ablate STUDY --out {folder}`")
+    try:
+        return StudyRecord.model_validate_json(path.read_text())
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise DataFileError(f"{path} is damaged ({first}); begin again in another folder") from error
+
+
+def _same(found: StudyRecord, asked: StudyRecord, folder: Path) -> None:
+    there, here = json.loads(found.model_dump_json()), json.loads(asked.model_dump_json())
+    if different := [key for key in there if there[key] != here[key]]:
+        raise SettingsError(
+            f"{folder} holds another study (its {', '.join(different)} differ); "
+            f"go on with it by `ablate --resume {folder}`, or give another --out"
+        )
+
+
+def run_folder(folder: Path, cell: Cell) -> Path:
+    """Where the run of a cell lies: named for what it is, so that equal configurations share one."""
+    text = cell.config.model_dump_json(exclude={"recipe"})
+    return folder / "runs" / f"{cell.config.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def rows_file(folder: Path, cell: Cell) -> Path:
+    """Where the figures of a cell's slices are kept."""
+    return folder / "rows" / f"{re.sub('[^A-Za-z0-9@=,.+-]', '_', cell.name)}.jsonl"
+
+
+@contextmanager
+def held(path: Path) -> Generator[bool]:
+    """Hold what ``path`` stands for while the block runs; False if another process holds it.
+
+    The system lets go of it when a process dies, however it dies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

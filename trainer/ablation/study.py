@@ -1,0 +1,146 @@
+"""Which runs a table of the paper is made of, and grids over the fields of any recipe."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import yaml
+
+from napari_ambiseg.errors import SettingsError
+from trainer.config import FitConfig, with_overrides
+from trainer.recipes import RECIPES, named_recipe
+from trainer.recipes.paper import LATENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One line of the table.
+
+    Attributes:
+        name: What the table calls it.
+        config: The run.
+        guidance: Strength of classifier-free guidance when its model is read.
+    """
+
+    name: str
+    config: FitConfig
+    guidance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A table of the paper.
+
+    Attributes:
+        about: One sentence for whoever chooses it.
+        lines: Recipe and guidance of each line; the others are compared with the first.
+        sampler: How its models are read.
+    """
+
+    about: str
+    lines: tuple[tuple[str, float], ...]
+    sampler: str = "ddim"
+
+
+def _lines(names: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    return tuple((name, 0.0) for name in names)
+
+
+def _systems(task: str) -> tuple[tuple[str, float], ...]:
+    others = (*(f"prob-unet-{latent}" for latent in LATENTS), "phiseg", "deterministic", "mc-dropout")
+    return _lines([task, *(f"{task}-{name}" for name in others)])
+
+
+def _starting(prefix: str) -> tuple[tuple[str, float], ...]:
+    return _lines(name for name in RECIPES if name.startswith(prefix))
+
+
+STUDIES: dict[str, Study] = {
+    "table1": Study("The systems on lesion-centred slices.", _systems("central")),
+    "table2": Study("The systems on uniform crops.", _systems("crop"), sampler="ddpm"),
+    "table3-central": Study("Prediction and loss weighting, lesion-centred.", _starting("table3-central")),
+    "table3-crop": Study("Prediction and loss weighting, uniform crops.", _starting("table3-crop"), sampler="ddpm"),
+    "table4": Study("Each model on its own UNet and on the other's.", _starting("table4")),
+    "fig7-central": Study("Bias of the sigmoid weighting, lesion-centred.", _starting("fig7-central")),
+    "fig7-crop": Study("Bias of the sigmoid weighting, uniform crops.", _starting("fig7-crop"), sampler="ddpm"),
+    "fig8-central": Study("Input scale, lesion-centred.", _starting("fig8-central")),
+    "fig8-crop": Study("Input scale, uniform crops.", _starting("fig8-crop"), sampler="ddpm"),
+    "negative": Study(
+        "Self-conditioning and classifier-free guidance, in which the paper found no gain.",
+        (
+            ("fig8-central-b=0.1", 0.0),
+            ("central-self-conditioning", 0.0),
+            *(("central-guidance", strength) for strength in (0.0, 0.5, 1.0, 2.0)),
+        ),
+    ),
+}
+"""Every study by its name."""
+
+
+def parse_grid(words: Sequence[str]) -> list[tuple[str, list[object]]]:
+    """Fields and their values from words like ``weighting=uniform,snr``; values are read as YAML.
+
+    Raises:
+        SettingsError: If a word is not FIELD=VALUE,VALUE,...
+    """
+    fields: list[tuple[str, list[object]]] = []
+    for word in words:
+        key, equals, values = word.partition("=")
+        if not (key and equals and values):
+            raise SettingsError(f"--grid {word!r} should be FIELD=VALUE,VALUE,..., e.g. weighting=uniform,snr")
+        try:
+            fields.append((key, [yaml.safe_load(value) for value in values.split(",")]))
+        except yaml.YAMLError:
+            raise SettingsError(f"--grid {word!r} holds something that is neither a number nor a word") from None
+    return fields
+
+
+def cells_of(
+    names: Sequence[str], *, grid: Sequence[str], scale: str | None, overrides: dict[str, object]
+) -> tuple[Cell, ...]:
+    """The cells of studies and recipes.
+
+    Args:
+        names: Studies, or recipes.
+        grid: Words for ``parse_grid``: every combination of the values is a cell.
+        scale: A smaller scale for all of them.
+        overrides: Fields that all of them get.
+
+    Raises:
+        SettingsError: If a name does not exist, a value is not valid, or two cells would have the same name.
+    """
+    if not names:
+        raise SettingsError(f"no study was named; choose {', '.join(STUDIES)}, or recipes (`fit --list`)")
+    lines = [line for name in names for line in (STUDIES[name].lines if name in STUDIES else ((name, 0.0),))]
+    cells = [
+        _cell(f"{name}@{scale}" if scale else name, guidance, point, overrides)
+        for name, guidance in lines
+        for point in _points(parse_grid(grid))
+    ]
+    titles = [cell.name for cell in cells]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise SettingsError(f"{twice[0]} is named twice; leave one out")
+    return tuple(cells)
+
+
+def _points(grid: Sequence[tuple[str, list[object]]]) -> list[dict[str, object]]:
+    keys = [key for key, _ in grid]
+    return [dict(zip(keys, values, strict=True)) for values in product(*(values for _, values in grid))]
+
+
+def _cell(recipe: str, guidance: float, point: dict[str, object], overrides: dict[str, object]) -> Cell:
+    words = [f"{key}={value}" for key, value in point.items()]
+    config = with_overrides(named_recipe(recipe), {**overrides, **point})
+    title = ",".join([config.recipe, *words])
+    config = config.model_copy(update={"recipe": title})
+    return Cell(f"{title},guidance={guidance:g}" if guidance else title, config, guidance)
+
+
+def usual_sampler(names: Sequence[str]) -> str:
+    """The sampler that the paper reads these with: DDIM, but DDPM for uniform crops."""
+    samplers = {STUDIES[name].sampler for name in names if name in STUDIES}
+    crops = {named_recipe(name).crop for name in names if name not in STUDIES}
+    samplers |= {"ddpm" if crop == "uniform" else "ddim" for crop in crops}
+    if len(samplers) > 1:
+        raise SettingsError("lesion-centred models and those of uniform crops do not belong in one table; name fewer")
+    return samplers.pop()
