@@ -58,8 +58,8 @@ class FitConfig(BaseModel):
         recipe: Name of the recipe that it started from.
         kind: Kind of model (``trainer.kinds``).
         size: Named size of its network: paper, small or tiny.
-        backbone: Whose UNet: the diffusion model's, or that of the Generalized Probabilistic UNet (Table 4). PHiSeg has
-            its own.
+        backbone: Whose UNet: the kind's own, the diffusion model's (unet), or that of the Generalized Probabilistic UNet
+            (Table 4). PHiSeg knows only its own.
         grid_px: Side of the square that the model reads, in pixels of the data.
         crop: Where that square lies on the slice: in the middle, or anywhere.
         experts: Which experts a batch shows: one at random for each slice, or all of each slice.
@@ -97,7 +97,7 @@ class FitConfig(BaseModel):
     recipe: str
     kind: Literal["diffusion", "deterministic", "mc-dropout", "prob-unet", "phiseg"] = "diffusion"
     size: str = "paper"
-    backbone: Literal["unet", "prob-unet"] = "unet"
+    backbone: Literal["own", "unet", "prob-unet"] = "own"
     grid_px: int = Field(default=128, ge=8)
     crop: Literal["central", "uniform"] = "central"
     experts: Literal["random", "all"] = "random"

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import State
+from napari_ambiseg.models.networks import NetworkConfig, build_network
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.models.unet import UNet, UNetConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DeterministicConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    unet: UNetConfig
+    unet: NetworkConfig
 
 
 class DeterministicSegmenter(nn.Module):
@@ -35,7 +35,7 @@ class DeterministicSegmenter(nn.Module):
     def __init__(self, config: DeterministicConfig) -> None:
         super().__init__()
         self.config = config
-        self.unet = UNet(config.unet)
+        self.unet = build_network(config.unet)
 
     def forward(self, image: Tensor) -> Tensor:
         """Foreground logits (S, 1, H, W) of normalised images (S, 1, H, W)."""

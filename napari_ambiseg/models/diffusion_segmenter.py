@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from napari_ambiseg.diffusion.prediction import Prediction
 from napari_ambiseg.diffusion.sampling import SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
+from napari_ambiseg.models.networks import NetworkConfig, build_network
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.models.unet import UNet, UNetConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class DiffusionConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    unet: UNetConfig
+    unet: NetworkConfig
     prediction: Prediction = Prediction.X
     input_scale: float = 0.1
 
@@ -41,7 +41,7 @@ class DiffusionSegmenter(nn.Module):
         super().__init__()
         self.config = config
         self.schedule = Schedule(input_scale=config.input_scale)
-        self.unet = UNet(config.unet)
+        self.unet = build_network(config.unet)
 
     def forward(self, x_t: Tensor, image: Tensor, t: Tensor, lam: Tensor) -> Tensor:
         """The estimate of the mask.

@@ -12,7 +12,7 @@ same field of view for about 1/p^2 of the arithmetic, which is what makes a mode
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import ConfigDict
@@ -28,7 +28,7 @@ class UNetConfig:
 
     Attributes:
         in_channels: Channels of the input, e.g. one noisy mask and the image's.
-        out_channels: Channels of the output.
+        out_channels: Channels of the output; 0 builds a network without a head, of which only ``features`` is asked.
         channels: Width of each level, finest first.
         blocks: Residual blocks of each encoder level.
         middle_blocks: Residual blocks between encoder and decoder.
@@ -37,6 +37,7 @@ class UNetConfig:
         time_embedding: Sinusoids of the time embedding, an even number; 0 builds a network without time.
         max_period: Longest period of those sinusoids, in units of t (t runs from 0 to 1).
         patch: Side of the pixel patches that are folded into channels; 1 folds nothing.
+        architecture: Says in a checkpoint which network this is (``models.networks``).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -51,13 +52,16 @@ class UNetConfig:
     time_embedding: int = 32
     max_period: float = 10.0
     patch: int = 1
+    architecture: Literal["unet"] = "unet"
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.blocks) or not self.channels:
             raise SettingsError(f"widths {self.channels} but block counts {self.blocks}; give one of each a level")
-        sizes = (self.in_channels, self.out_channels, self.norm_groups, self.patch, *self.channels)
-        if min(sizes) < 1 or min(self.middle_blocks, *self.blocks) < 0:
-            raise SettingsError(f"{self} is no network; channels, groups and patch start at 1, block counts at 0")
+        sizes = (self.in_channels, self.norm_groups, self.patch, *self.channels)
+        if min(sizes) < 1 or min(self.out_channels, self.middle_blocks, *self.blocks) < 0:
+            raise SettingsError(
+                f"{self} is no network; channels, groups and patch start at 1, outputs and block counts at 0"
+            )
         if self.time_embedding < 0 or self.time_embedding % 2 or not self.max_period > 0:
             raise SettingsError(
                 f"the time embedding is {self.time_embedding} wide with longest period {self.max_period}; "
@@ -121,6 +125,19 @@ def sinusoids(t: Tensor, width: int, max_period: float) -> Tensor:
     frequencies = torch.exp(-math.log(max_period) * torch.arange(half, device=t.device, dtype=torch.float32) / half)
     angles = t.float()[:, None] * frequencies[None, :]
     return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def require_multiple(x: Tensor, multiple: int) -> None:
+    """Refuse an input that a network cannot halve as often as it has to.
+
+    Raises:
+        InputImageError: If height or width of ``x`` (..., H, W) is 0 or no multiple of ``multiple``.
+    """
+    if any(side == 0 or side % multiple for side in x.shape[-2:]):
+        raise InputImageError(
+            f"the input is {x.shape[-2]} x {x.shape[-1]} pixels; "
+            f"this network reads multiples of {multiple}: crop or resample it"
+        )
 
 
 class ResidualBlock(nn.Module):
@@ -217,11 +234,12 @@ class UNet(nn.Module):
             for i in range(config.middle_blocks)
         )
         self.decoder, self.upsamples = _decoder(config, common, skips)
-        self.head = nn.Sequential(
-            nn.GroupNorm(config.norm_groups, config.channels[0]),
-            nn.SiLU(),
-            zero(nn.Conv2d(config.channels[0], config.out_channels * config.patch**2, 3, padding=1)),
-        )
+        if config.out_channels:
+            self.head = nn.Sequential(
+                nn.GroupNorm(config.norm_groups, config.channels[0]),
+                nn.SiLU(),
+                zero(nn.Conv2d(config.channels[0], config.out_channels * config.patch**2, 3, padding=1)),
+            )
 
     def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
         """The last feature map, before the head: (S, channels[0], H / patch, W / patch).
@@ -229,11 +247,7 @@ class UNet(nn.Module):
         Raises:
             InputImageError: If H or W is not a multiple of ``config.multiple``.
         """
-        if any(side == 0 or side % self.config.multiple for side in x.shape[-2:]):
-            raise InputImageError(
-                f"the input is {x.shape[-2]} x {x.shape[-1]} pixels; "
-                f"this network reads multiples of {self.config.multiple}: crop or resample it"
-            )
+        require_multiple(x, self.config.multiple)
         embedding = None
         if self.config.time_embedding and t is not None:
             embedding = self.embed(sinusoids(t, self.config.time_embedding, self.config.max_period).to(x.dtype))

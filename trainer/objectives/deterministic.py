@@ -7,16 +7,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.unet import named_size
 from trainer.config import FitConfig
 from trainer.data.batches import Batch
+from trainer.networks import chosen_network
 from trainer.objectives.objective import Objective
 
 
 def deterministic_config(config: FitConfig) -> dict[str, Any]:
     """The model's configuration as its builder takes it."""
-    image_channels = named_size(config.size).in_channels - 1
-    return asdict(DeterministicConfig(unet=named_size(config.size, in_channels=image_channels, time_embedding=0)))
+    image_channels = chosen_network(config, own="unet").in_channels - 1
+    unet = chosen_network(config, own="unet", in_channels=image_channels, time_embedding=0)
+    return asdict(DeterministicConfig(unet=unet))
 
 
 class DeterministicObjective(Objective):

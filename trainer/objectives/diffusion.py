@@ -7,16 +7,16 @@ from torch import Tensor
 
 from napari_ambiseg.diffusion.prediction import diffuse
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
-from napari_ambiseg.models.unet import named_size
 from trainer.config import FitConfig
 from trainer.data.batches import Batch
+from trainer.networks import chosen_network
 from trainer.objectives.objective import Objective
 from trainer.weighting import named_weighting
 
 
 def diffusion_config(config: FitConfig) -> dict[str, Any]:
     """The model's configuration as its builder takes it."""
-    unet = asdict(named_size(config.size))
+    unet = asdict(chosen_network(config, own="unet"))
     fields = {"unet": unet, "prediction": config.prediction, "input_scale": config.input_scale}
     assert fields.keys() <= set(DiffusionConfig.__dataclass_fields__)
     return fields

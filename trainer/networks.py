@@ -1,0 +1,23 @@
+"""Which network a run's model gets: its kind's own, or the other family's (Table 4)."""
+
+from typing import Any
+
+from napari_ambiseg.models.networks import named_network
+from napari_ambiseg.models.prob_backbone import ProbBackboneConfig
+from napari_ambiseg.models.unet import UNetConfig
+from trainer.config import FitConfig
+
+
+def chosen_network(config: FitConfig, *, own: str, **changes: Any) -> UNetConfig | ProbBackboneConfig:
+    """The configuration of the network that ``config.backbone`` and ``config.size`` name.
+
+    Args:
+        config: The run.
+        own: The network that this kind of model has by itself, ``unet`` or ``prob-unet``.
+        changes: Fields that differ from the named size.
+
+    Raises:
+        SettingsError: If there is no such network or size.
+    """
+    chosen = own if config.backbone == "own" else config.backbone
+    return named_network(chosen, config.size, crossed=chosen != own, **changes)
