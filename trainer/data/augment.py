@@ -7,6 +7,7 @@ once with linear interpolation: without rotation and scaling the pixels are move
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -73,15 +74,19 @@ def apply_geometry(stack: Tensor, transforms: Sequence[Transform], size: int) ->
         (B, C, size, size), linearly interpolated; beyond the input's border its edge is repeated.
     """
     height, width = stack.shape[-2:]
-    offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
-    rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
-    out = torch.stack([rows, columns], dim=-1)  # (size, size, 2)
-    linear = torch.tensor([t.linear for t in transforms], dtype=torch.float32)  # (B, 2, 2)
-    centre = torch.tensor([t.centre for t in transforms], dtype=torch.float32)
-    source = torch.einsum("bij,hwj->bhwi", linear, out) + centre[:, None, None, :]
-    # grid_sample wants (x, y) with the outer borders of the input at -1 and 1
-    grid = torch.stack([source[..., 1] / (width / 2), source[..., 0] / (height / 2)], dim=-1)
+    # grid_sample wants (x, y), so the rows of the matrix and of the centre change places,
+    linear = torch.tensor([t.linear[::-1] for t in transforms], dtype=torch.float32)  # (B, 2, 2)
+    centre = torch.tensor([t.centre[::-1] for t in transforms], dtype=torch.float32)
+    grid = torch.einsum("bij,hwj->bhwi", linear, _offsets(size)).add_(centre[:, None, None, :])
+    grid.div_(torch.tensor([width / 2, height / 2]))  # with the outer borders of the input at -1 and 1
     return functional.grid_sample(stack, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+@lru_cache(maxsize=4)
+def _offsets(size: int) -> Tensor:
+    """(row, column) of the pixels of a square from its middle (size, size, 2); not to be changed."""
+    offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+    return torch.stack(torch.meshgrid(offsets, offsets, indexing="ij"), dim=-1)
 
 
 def apply_grey(unit: Tensor, transforms: Sequence[Transform]) -> Tensor:
@@ -90,6 +95,8 @@ def apply_grey(unit: Tensor, transforms: Sequence[Transform]) -> Tensor:
     def column(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32)[:, None, None, None]
 
-    changed = unit.clamp(0, 1) ** column([t.gamma for t in transforms])
-    changed = (changed - 0.5) * column([t.contrast for t in transforms]) + 0.5
-    return (changed + column([t.brightness for t in transforms])).clamp(0, 1)
+    changed = unit.clamp(0, 1)
+    if curved := [i for i, t in enumerate(transforms) if t.gamma != 1.0]:  # a power costs more than all the rest
+        changed[curved] = changed[curved] ** column([transforms[i].gamma for i in curved])
+    changed.sub_(0.5).mul_(column([t.contrast for t in transforms])).add_(0.5)
+    return changed.add_(column([t.brightness for t in transforms])).clamp_(0, 1)

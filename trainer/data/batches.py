@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_ambiseg.diffusion.sampling import SeededNoise
@@ -12,6 +11,7 @@ from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import FitConfig
 from trainer.data.augment import Transform, apply_geometry, apply_grey, draw_transform
+from trainer.data.examples import Example, Examples
 from trainer.data.random import Purpose, generator
 
 
@@ -70,20 +70,22 @@ WHOLE = Shard()
 
 
 class BatchSource:
-    """Draws batches from a collection; ``batch(step)`` is a pure function of the step.
+    """Draws batches from a collection; ``batch(step)`` is a pure function of the step, for any number of threads.
 
     Args:
         collection: The slices.
-        config: Sizes, crop, augmentation and seed.
+        config: Sizes, experts, crop, augmentation and seed.
         augment: Whether examples are changed at random.
         shard: The part of each batch that is drawn here.
+
+    Raises:
+        DataFileError: If there is no slice, one without a reader, or they are smaller than the model's grid.
+        SettingsError: If the batch splits evenly neither over the processes nor over the readers of a slice.
     """
 
     def __init__(
         self, collection: SliceCollection, config: FitConfig, *, augment: bool = True, shard: Shard = WHOLE
     ) -> None:
-        if len(collection) == 0:
-            raise DataFileError("there are no slices to train on; give a data file with at least one")
         if min(collection.images.shape[1:]) < config.grid_px:
             raise DataFileError(
                 f"slices of {collection.images.shape[1:]} pixels are smaller than the model's grid of "
@@ -92,78 +94,67 @@ class BatchSource:
         self._data = collection
         self._config = config
         self._augment = augment
-        self._examples = shard.examples(config.batch_size)
-        self._epoch = -1
-        self._order: NDArray[np.int64] = np.arange(len(collection))
+        self._mine = shard.examples(config.batch_size)
+        self._examples = Examples(collection.filled, config)
 
     def batch(self, step: int) -> Batch:
         """This shard's part of the batch of a step, counted from 0."""
-        config, mine = self._config, self._examples
-        slices = [self._slice_at(step * config.batch_size + i) for i in mine]
-        experts = [self._draw_expert(step, i, s) for i, s in zip(mine, slices, strict=True)]
-        transforms = [self._draw_transform(step, i) for i in mine]
-        unit, masks = self._stack(slices, experts)
-        unit, masks = apply_geometry(torch.cat([unit, masks], 1), transforms, config.grid_px).split(1, dim=1)
-        scale = self._data.intensity
-        image = scale.low + apply_grey(unit, transforms) * (scale.high - scale.low)
+        config, scale = self._config, self._data.intensity
+        examples = [self._examples.at(step, i) for i in self._mine]
+        drawn = {leader: self._draw_transform(step, leader) for leader in {e.leader for e in examples}}
+        transforms = [drawn[e.leader] for e in examples]
+        unit, masks = apply_geometry(self._stack(examples), transforms, config.grid_px).split(1, dim=1)
         return Batch(
-            image=image,
+            image=apply_grey(unit, transforms).mul_(scale.high - scale.low).add_(scale.low),
             x=torch.where(masks > 0.5, 1.0, -1.0),
             t=self._times(step),
             eps=self._noise(step),
             seeds=self._seeds(step),
         )
 
-    def _slice_at(self, position: int) -> int:
-        """Slice at a position of the endless sequence of shuffled epochs."""
-        epoch, place = divmod(position, len(self._data))
-        if epoch != self._epoch:
-            rng = generator(self._config.seed, step=epoch, example=0, purpose=Purpose.ORDER)
-            self._order, self._epoch = rng.permutation(len(self._data)), epoch
-        return int(self._order[place])
-
-    def _draw_expert(self, step: int, example: int, index: int) -> int:
-        rng = generator(self._config.seed, step=step, example=example, purpose=Purpose.EXPERT)
-        readers = np.flatnonzero(self._data.filled[index])
-        return int(readers[rng.integers(len(readers))])
+    def names(self, step: int) -> tuple[str, ...]:
+        """The slices that this shard's part of a batch shows, an entry per example."""
+        return tuple(self._data.names[self._examples.at(step, i).index] for i in self._mine)
 
     def _draw_transform(self, step: int, example: int) -> Transform:
         seed = self._config.seed
-        centre = (0.0, 0.0)
+        free = [n - self._config.grid_px for n in self._data.images.shape[1:]]
+        first = [n // 2 for n in free]
         if self._config.crop == "uniform":
             rng = generator(seed, step=step, example=example, purpose=Purpose.CROP)
-            free = [n - self._config.grid_px for n in self._data.images.shape[1:]]
-            centre = (float(rng.integers(free[0] + 1)) - free[0] / 2, float(rng.integers(free[1] + 1)) - free[1] / 2)
+            first = [int(rng.integers(n + 1)) for n in free]
+        centre = (first[0] - free[0] / 2, first[1] - free[1] / 2)
         if not self._augment:
             return Transform(centre=centre)
         rng = generator(seed, step=step, example=example, purpose=Purpose.AUGMENT)
         return draw_transform(self._config.augment, rng, centre=centre)
 
-    def _stack(self, slices: list[int], experts: list[int]) -> tuple[Tensor, Tensor]:
-        images = self._data.images[slices]
-        unit = torch.from_numpy(images.astype(np.float32) / (255.0 if images.dtype == np.uint8 else 1.0))
-        masks = torch.from_numpy(self._data.readings[slices, experts].astype(np.float32))
-        return unit[:, None], masks[:, None]
+    def _stack(self, examples: list[Example]) -> Tensor:
+        """Grey values in [0, 1] and masks (B, 2, H, W)."""
+        slices, readers = [e.index for e in examples], [e.reader for e in examples]
+        stack = np.empty((len(examples), 2, *self._data.images.shape[1:]), np.float32)
+        unit = np.float32(255.0 if self._data.images.dtype == np.uint8 else 1.0)
+        np.divide(self._data.images[slices], unit, out=stack[:, 0])
+        stack[:, 1] = self._data.readings[slices, readers]
+        return torch.from_numpy(stack)
 
     def _times(self, step: int) -> Tensor:
         """Stratified times: one in each of B equal parts of [0, 1], in random order."""
         size = self._config.batch_size
         rng = generator(self._config.seed, step=step, example=0, purpose=Purpose.TIME)
         times = (rng.permutation(size) + rng.random(size)) / size
-        return torch.from_numpy(times[self._examples.start : self._examples.stop])
+        return torch.from_numpy(times[self._mine.start : self._mine.stop])
 
     def _noise(self, step: int) -> Tensor:
         side = self._config.grid_px
-        draws = [
-            generator(self._config.seed, step=step, example=i, purpose=Purpose.NOISE).standard_normal(
-                (1, side, side), dtype=np.float32
-            )
-            for i in self._examples
-        ]
-        return torch.from_numpy(np.stack(draws))
+        noise = np.empty((len(self._mine), 1, side, side), np.float32)
+        for i, row in zip(self._mine, noise, strict=True):
+            rng = generator(self._config.seed, step=step, example=i, purpose=Purpose.NOISE)
+            rng.standard_normal(dtype=np.float32, out=row)
+        return torch.from_numpy(noise)
 
     def _seeds(self, step: int) -> tuple[int, ...]:
-        draws = (generator(self._config.seed, step=step, example=i, purpose=Purpose.LATENT) for i in self._examples)
+        draws = (generator(self._config.seed, step=step, example=i, purpose=Purpose.LATENT) for i in self._mine)
         return tuple(int(rng.integers(2**63)) for rng in draws)
 
 
