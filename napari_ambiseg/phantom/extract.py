@@ -43,9 +43,10 @@ SAMPLES: tuple[tuple[str, float], ...] = (  # patient and z in mm; what makes th
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One CT scan: its patient, its pixels, and the annotations on it by their number."""
+    """One CT scan: its patient and series, its pixels, and the annotations on it by their number."""
 
     patient: str
+    series_uid: str
     pixel_mm: float
     thickness_mm: float
     annotations: dict[int, "Annotation"]
@@ -89,10 +90,10 @@ def read_scans(path: Path) -> Iterator[Scan]:
             f"select id, scan_id, {', '.join(RATINGS)} from annotations order by id"
         ):
             annotations[scan][number] = Annotation(tuple(outlines[number]), tuple(ratings))
-        for scan, patient, pixel_mm, thickness_mm in database.execute(
-            "select id, patient_id, pixel_spacing, slice_thickness from scans order by id"
+        for scan, patient, series_uid, pixel_mm, thickness_mm in database.execute(
+            "select id, patient_id, series_instance_uid, pixel_spacing, slice_thickness from scans order by id"
         ):
-            yield Scan(patient, pixel_mm, thickness_mm, annotations[scan])
+            yield Scan(patient, series_uid, pixel_mm, thickness_mm, annotations[scan])
 
 
 def nodules(scan: Scan) -> list[list[Annotation]]:
@@ -111,16 +112,22 @@ def nodules(scan: Scan) -> list[list[Annotation]]:
     return [annotations for annotations in members if len(annotations) <= READERS]
 
 
+def centre_px(annotations: Sequence[Annotation]) -> tuple[float, float]:
+    """Middle of a nodule, row and column in the scan's pixels: that of the box around all outlines of all readers."""
+    points = np.concatenate([outline.points for a in annotations for outline in a.outlines])
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    return float(middle[0]), float(middle[1])
+
+
 def outlined_slices(scan: Scan, annotations: Sequence[Annotation], nodule: int) -> Iterator[OutlinedSlice]:
     """Every slice of a nodule on which a reader's mask is not empty; the crop is centred on the whole nodule."""
-    points = np.concatenate([outline.points for a in annotations for outline in a.outlines])
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    centre = centre_px(annotations)
     ratings = np.mean([a.ratings for a in annotations], axis=0)
     for z_mm in sorted({outline.z_mm for a in annotations for outline in a.outlines}):
         masks = [nodule_mask(a.on(z_mm), SCAN_SHAPE) for a in annotations]
         readings = np.zeros((READERS, SIZE, SIZE), bool)
         for slot, mask in enumerate(masks):
-            readings[slot] = to_grid(mask, centre_px=(centre[0], centre[1]), pixel_mm=scan.pixel_mm, size=SIZE)
+            readings[slot] = to_grid(mask, centre_px=centre, pixel_mm=scan.pixel_mm, size=SIZE)
         if readings.any():
             named = {name: float(mean) for name, mean in zip(RATINGS, ratings, strict=True)}
             yield OutlinedSlice(readings, scan.patient, nodule, z_mm, scan.thickness_mm, named)

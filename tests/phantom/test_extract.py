@@ -23,10 +23,10 @@ def scan(tmp_path: Path) -> Scan:
     path = tmp_path / "small.sqlite"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("pragma synchronous = off")
-        database.execute("create table scans (id, patient_id, pixel_spacing, slice_thickness)")
+        database.execute("create table scans (id, patient_id, series_instance_uid, pixel_spacing, slice_thickness)")
         database.execute(f"create table annotations (id, scan_id, {', '.join(RATINGS)})")
         database.execute("create table contours (id, annotation_id, inclusion, image_z_position, coords)")
-        database.execute("insert into scans values (1, 'patient', 0.5, 2.5)")
+        database.execute("insert into scans values (1, 'patient', '1.2.3', 0.5, 2.5)")
         for number in (1, 2, 3):
             database.execute(f"insert into annotations values ({number}, 1, {', '.join([str(number)] * 9)})")
         rows = [
