@@ -122,7 +122,7 @@ class FitConfig(BaseModel):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     holdout: float = Field(default=0.05, ge=0, lt=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     checkpoint_steps: int = Field(default=1_000, ge=1)
     log_steps: int = Field(default=50, ge=1)
     augment: AugmentConfig = AugmentConfig()
