@@ -14,10 +14,10 @@ misses E d(S, S') / S, and the experts' likewise. Never compare it across S. *Un
 both self terms; its expectation is 0 for equal distributions, so single values may be negative.
 
 HM-IoU (Hungarian-matched IoU) asks for one sample per expert: both sets are repeated to the least common multiple of
-their sizes, matched one to one so that the total IoU is largest, and the matched IoUs are averaged.
-
-All pairs come from one product. With the masks as rows of a matrix M (one column per pixel inside the bounding box of
-their union), M M^T holds the common pixels of every pair and, on its diagonal, the areas.
+their sizes, matched one to one so that the total IoU is largest, and the matched IoUs are averaged. Equal copies may be
+told together by how many of them are matched, which makes it a transportation problem: shares x_ij >= 0 of the pair
+(i, j), 1/S from each sample and 1/R to each expert, that maximise sum_ij x_ij IoU_ij. Its vertices are multiples of
+1/lcm (the constraints are totally unimodular), so both have the same optimum.
 
 Legend: S samples, R readers (experts), H x W pixels.
 """
@@ -27,13 +27,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from scipy.optimize import linear_sum_assignment, linprog
+from scipy.sparse import eye_array, kron, vstack
 
-from napari_ambiseg.errors import InputImageError
-from napari_ambiseg.readings.masks import check_readings
+from napari_ambiseg.readings.pairs import Pairs, all_pairs
 
-# Pixels multiplied at a time: float32 counts exactly up to 2^24, and a block of many masks should stay small.
-_BLOCK = 2**20
+# The matching takes cubic time: beyond so many copies the transportation problem is solved as a linear program.
+_LARGEST_TILING = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Comparison:
         ged: Generalised energy distance as published, in [0, 2]; 0 is best.
         ged_unbiased: The same without the pairs i = j; NaN with fewer than two samples or experts.
         mean_dice: Mean Dice over all pairs.
+        mean_iou: Mean IoU over all pairs.
         hm_iou: Hungarian-matched IoU, in [0, 1]; 1 is best.
     """
 
@@ -71,6 +72,7 @@ class Comparison:
     ged: float
     ged_unbiased: float
     mean_dice: float
+    mean_iou: float
     hm_iou: float
 
 
@@ -84,26 +86,29 @@ def compare(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Compar
     Raises:
         InputImageError: If a set is empty, not boolean, or the pictures differ in size.
     """
-    pairs, sizes = _all_pairs(samples=samples, experts=experts)
-    iou, count = _iou(pairs, sizes), len(samples)
-    dice = _dice(pairs, sizes)[:count, count:]
+    return compare_pairs(all_pairs(samples=samples, experts=experts))
+
+
+def compare_pairs(pairs: Pairs) -> Comparison:
+    """As ``compare``, of pairs that are counted already."""
+    iou, dice, sizes, s = pairs.iou(), pairs.dice(), pairs.sizes, pairs.samples
     return Comparison(
-        iou=iou[:count, count:],
+        iou=iou[:s, s:],
         dice=dice,
-        sample_areas=sizes[:count],
-        expert_areas=sizes[count:],
-        ged=_energy(1 - iou, count, unbiased=False),
-        ged_unbiased=_energy(1 - iou, count, unbiased=True),
+        sample_areas=sizes[:s],
+        expert_areas=sizes[s:],
+        ged=_energy(1 - iou, s, unbiased=False),
+        ged_unbiased=_energy(1 - iou, s, unbiased=True),
         mean_dice=float(dice.mean()),
-        hm_iou=_matched(iou[:count, count:]),
+        mean_iou=float(iou[:s, s:].mean()),
+        hm_iou=_matched(iou[:s, s:]),
     )
 
 
 def overlap(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Overlap:
     """IoU and Dice of every sample with every expert; arguments and errors as ``compare``."""
-    pairs, sizes = _all_pairs(samples=samples, experts=experts)
-    count = len(samples)
-    return Overlap(iou=_iou(pairs, sizes)[:count, count:], dice=_dice(pairs, sizes)[:count, count:])
+    pairs = all_pairs(samples=samples, experts=experts)
+    return Overlap(iou=pairs.iou()[: pairs.samples, pairs.samples :], dice=pairs.dice())
 
 
 def ged(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], unbiased: bool = False) -> float:
@@ -114,8 +119,7 @@ def ged(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], unbiased: boo
         experts: Masks (R, H, W).
         unbiased: Whether to leave the pairs i = j out (NaN with fewer than two samples or experts).
     """
-    pairs, sizes = _all_pairs(samples=samples, experts=experts)
-    return _energy(1 - _iou(pairs, sizes), len(samples), unbiased=unbiased)
+    return _energy(1 - all_pairs(samples=samples, experts=experts).iou(), len(samples), unbiased=unbiased)
 
 
 def mean_dice(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> float:
@@ -126,43 +130,6 @@ def mean_dice(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> floa
 def hm_iou(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> float:
     """Hungarian-matched IoU, both sets tiled to the least common multiple; arguments and errors as ``compare``."""
     return _matched(overlap(samples=samples, experts=experts).iou)
-
-
-def _all_pairs(
-    *, samples: NDArray[np.bool_], experts: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Common pixels of all pairs of the S + R masks, samples first, and the pixels of each mask."""
-    check_readings(samples, name="samples")
-    check_readings(experts, name="experts")
-    if samples.shape[1:] != experts.shape[1:]:
-        raise InputImageError(
-            f"the samples are {samples.shape[1]} x {samples.shape[2]} pixels and the experts' masks "
-            f"{experts.shape[1]} x {experts.shape[2]}; bring both to the grid of the same image"
-        )
-    masks = np.concatenate([samples, experts])
-    union = masks.any(axis=0)
-    rows, columns = np.flatnonzero(union.any(axis=-1)), np.flatnonzero(union.any(axis=0))
-    if rows.size == 0:
-        return np.zeros((len(masks), len(masks))), np.zeros(len(masks))
-    cropped = masks[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].reshape(len(masks), -1)
-    pairs = np.zeros((len(masks), len(masks)))
-    for first in range(0, cropped.shape[1], _BLOCK):
-        block = cropped[:, first : first + _BLOCK].astype(np.float32)
-        pairs += block @ block.T
-    return pairs, np.diagonal(pairs).copy()
-
-
-def _iou(pairs: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _ratio(pairs, sizes[:, None] + sizes - pairs)
-
-
-def _dice(pairs: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _ratio(2 * pairs, sizes[:, None] + sizes)
-
-
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Their quotient, 1 where both masks are empty."""
-    return np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
 
 
 def _energy(distance: NDArray[np.float64], count: int, *, unbiased: bool) -> float:
@@ -179,5 +146,17 @@ def _spread(distance: NDArray[np.float64], unbiased: bool) -> float:
 
 def _matched(iou: NDArray[np.float64]) -> float:
     common = math.lcm(*iou.shape)
+    if common > _LARGEST_TILING:
+        return _transported(iou)
     tiled = np.tile(iou, (common // iou.shape[0], common // iou.shape[1]))
     return float(tiled[linear_sum_assignment(tiled, maximize=True)].mean())
+
+
+def _transported(iou: NDArray[np.float64]) -> float:
+    """The same without copies: the optimum of the transportation problem."""
+    s, r = iou.shape
+    shares = vstack([kron(eye_array(s), np.ones((1, r))), kron(np.ones((1, s)), eye_array(r))])
+    given = np.r_[np.full(s, 1 / s), np.full(r, 1 / r)]
+    found = linprog(-iou.ravel(), A_eq=shares.tocsr(), b_eq=given, method="highs")
+    assert found.success, found.message  # bounded, and equal shares of everything are feasible
+    return -float(found.fun)

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError
+from napari_ambiseg.readings import agreement
 from napari_ambiseg.readings.agreement import compare, ged, hm_iou, mean_dice, overlap
 
 Masks = NDArray[np.bool_]
@@ -119,6 +120,7 @@ def test_iou_dice_and_published_ged_equal_a_double_loop(samples: Masks, experts:
     np.testing.assert_array_equal(result.iou, iou)
     np.testing.assert_array_equal(result.dice, dice)
     assert result.mean_dice == pytest.approx(np.mean(dice))
+    assert result.mean_iou == pytest.approx(np.mean(iou))
     assert result.ged == pytest.approx(float(exact_ged(samples, experts, unbiased=False)), abs=1e-12)
 
 
@@ -137,6 +139,27 @@ def test_hm_iou_is_the_best_of_all_pairings_of_the_tiled_sets(samples: Masks, ex
     iou = [[exact_iou(s, y) for y in experts] for s in samples]
     best = max(sum(iou[i][j] for i, j in zip(left, p, strict=True)) for p in permutations(right)) / common
     assert hm_iou(samples=samples, experts=experts) == pytest.approx(float(best))
+
+
+@pytest.mark.parametrize(("count", "readers"), [(16, 9), (25, 11), (40, 7), (257, 2), (300, 1), (6, 4)])
+def test_transportation_and_matching_of_copies_have_the_same_optimum(
+    monkeypatch: pytest.MonkeyPatch, count: int, readers: int
+) -> None:
+    rng = np.random.default_rng(count)
+    masks = rng.random((count + readers, 6, 6)) < rng.random((count + readers, 1, 1))
+    both = {"samples": masks[:count], "experts": masks[count:]}
+    monkeypatch.setattr(agreement, "_LARGEST_TILING", 0)
+    transported = hm_iou(**both)
+    monkeypatch.setattr(agreement, "_LARGEST_TILING", 10**6)
+    assert hm_iou(**both) == pytest.approx(transported, abs=1e-12)
+
+
+def test_sets_whose_least_common_multiple_is_large_are_matched_quickly() -> None:
+    """499 samples and 10 experts: a matching of 4990 copies would take minutes."""
+    masks = np.random.default_rng(0).random((509, 4, 4)) < 0.5
+    start = time.process_time()
+    assert 0 < hm_iou(samples=masks[:499], experts=masks[499:]) < 1
+    assert time.process_time() - start < 5
 
 
 def test_hm_iou_of_a_hand_worked_case() -> None:

@@ -10,7 +10,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError, SettingsError
-from napari_ambiseg.readings.relative_area import keeps, relative_area
+from napari_ambiseg.readings.agreement import ged, mean_dice
+from napari_ambiseg.readings.pairs import all_pairs
+from napari_ambiseg.readings.relative_area import by_threshold, keeps, relative_area
 
 
 def of_areas(*areas: int) -> NDArray[np.bool_]:
@@ -64,3 +66,18 @@ def test_a_threshold_outside_zero_to_one_is_refused(r: float) -> None:
 def test_no_readings_are_refused() -> None:
     with pytest.raises(InputImageError, match="there are no readings"):
         relative_area(np.zeros((0, 3, 3), np.bool_), 0.5)
+
+
+@given(
+    st.integers(1, 6).flatmap(lambda n: arrays(np.bool_, (n, 3, 4))),
+    st.integers(1, 4).flatmap(lambda n: arrays(np.bool_, (n, 3, 4))),
+)
+def test_all_thresholds_at_once_equal_one_after_the_other(
+    samples: NDArray[np.bool_], experts: NDArray[np.bool_]
+) -> None:
+    thresholds = [0, 0.2, 0.25, 0.5, 0.75, 1]
+    found = by_threshold(all_pairs(samples=samples, experts=experts), thresholds)
+    for at, r in enumerate(thresholds):
+        masks = {"samples": relative_area(samples, r), "experts": experts}
+        assert found.ged[at] == pytest.approx(ged(**masks), abs=1e-12)
+        assert found.dice[at] == pytest.approx(mean_dice(**masks), abs=1e-12)
