@@ -58,7 +58,7 @@ class FitConfig(BaseModel):
         recipe: Name of the recipe that it started from.
         kind: Kind of model (``trainer.kinds``).
         size: Named size of its network: paper, small or tiny.
-        backbone: Whose UNet: the kind's own, the diffusion model's (unet), or that of the Generalized Probabilistic UNet
+        backbone: Whose UNet: the kind's own, the diffusion model's (unet), or the Generalized Probabilistic UNet's
             (Table 4). PHiSeg knows only its own.
         grid_px: Side of the square that the model reads, in pixels of the data.
         crop: Where that square lies on the slice: in the middle, or anywhere.

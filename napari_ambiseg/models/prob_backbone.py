@@ -14,6 +14,7 @@ network, as in the paper's comparison of architectures (Table 4).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.unet import require_multiple, sinusoids, zero
+from napari_ambiseg.models.unet import require_groups, require_multiple, require_time_embedding, sinusoids, zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,8 @@ class ProbBackboneConfig:
             raise SettingsError(f"{self} is no network; channels, convolutions and groups start at 1")
         if self.out_channels < 0:
             raise SettingsError(f"the network has {self.out_channels} outputs; give 1 or more, or 0 for no head")
-        if self.time_embedding < 0 or self.time_embedding % 2 or not self.max_period > 0:
-            raise SettingsError(
-                f"the time embedding is {self.time_embedding} wide with longest period {self.max_period}; "
-                "give an even width, or 0 for none, and a positive period"
-            )
-        if bad := [c for c in self.channels if c % self.norm_groups]:
-            raise SettingsError(f"widths {bad} are not multiples of the {self.norm_groups} normalisation groups")
+        require_time_embedding(self.time_embedding, self.max_period)
+        require_groups(self.channels, self.norm_groups)
 
     @property
     def multiple(self) -> int:
@@ -100,7 +96,7 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels, *[out_channels] * convs]
-        self.convs = nn.ModuleList(_he(nn.Conv2d(a, b, 3, padding=1)) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(_he(nn.Conv2d(a, b, 3, padding=1)) for a, b in pairwise(widths))
         self.norm = nn.GroupNorm(norm_groups, out_channels) if norm_groups else nn.Identity()
         self.time = nn.Linear(time_width, out_channels) if time_width else None
 
@@ -133,8 +129,7 @@ class ContractingPath(nn.Module):
         super().__init__()
         widths = [in_channels, *channels]
         self.blocks = nn.ModuleList(
-            ConvBlock(a, b, convs=convs, norm_groups=norm_groups, time_width=time_width)
-            for a, b in zip(widths, widths[1:], strict=False)
+            ConvBlock(a, b, convs=convs, norm_groups=norm_groups, time_width=time_width) for a, b in pairwise(widths)
         )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> list[Tensor]:
@@ -164,7 +159,7 @@ class ProbBackbone(nn.Module):
         )
         self.expanding = nn.ModuleList(
             ConvBlock(low + high, high, convs=config.convs, norm_groups=config.norm_groups, time_width=width)
-            for high, low in reversed(list(zip(config.channels, config.channels[1:], strict=False)))
+            for high, low in reversed(list(pairwise(config.channels)))
         )
         if config.out_channels:
             self.head = zero(nn.Conv2d(config.channels[0], config.out_channels, 1))

@@ -22,6 +22,29 @@ from torch.nn import functional
 from napari_ambiseg.errors import InputImageError, SettingsError
 
 
+def require_time_embedding(width: int, max_period: float) -> None:
+    """Refuse a time embedding that cannot be built.
+
+    Raises:
+        SettingsError: If ``width`` is odd or negative, or the period not positive.
+    """
+    if width < 0 or width % 2 or not max_period > 0:
+        raise SettingsError(
+            f"the time embedding is {width} wide with longest period {max_period}; "
+            "give an even width, or 0 for none, and a positive period"
+        )
+
+
+def require_groups(widths: Sequence[int], groups: int) -> None:
+    """Refuse normalisation groups that do not divide every width.
+
+    Raises:
+        SettingsError: If there is such a width.
+    """
+    if bad := [width for width in widths if width % groups]:
+        raise SettingsError(f"widths {bad} are not multiples of the {groups} normalisation groups")
+
+
 @dataclass(frozen=True, slots=True)
 class UNetConfig:
     """Sizes of a UNet.
@@ -62,13 +85,8 @@ class UNetConfig:
             raise SettingsError(
                 f"{self} is no network; channels, groups and patch start at 1, outputs and block counts at 0"
             )
-        if self.time_embedding < 0 or self.time_embedding % 2 or not self.max_period > 0:
-            raise SettingsError(
-                f"the time embedding is {self.time_embedding} wide with longest period {self.max_period}; "
-                "give an even width, or 0 for none, and a positive period"
-            )
-        if bad := [c for c in self.channels if c % self.norm_groups]:
-            raise SettingsError(f"widths {bad} are not multiples of the {self.norm_groups} normalisation groups")
+        require_time_embedding(self.time_embedding, self.max_period)
+        require_groups(self.channels, self.norm_groups)
 
     @property
     def multiple(self) -> int:
