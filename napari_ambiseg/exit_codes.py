@@ -16,7 +16,8 @@ def run(app: typer.Typer, words: Sequence[str], *, prog_name: str) -> int:
     """Run a typer application on the words of a command line; returns the exit code."""
     try:
         # With standalone_mode=False the framework returns what a command returns, and leaves errors to us.
-        code = app(args=list(words), prog_name=prog_name, standalone_mode=False)
+        # `obj` is what a command finds in its context: the words, for one that starts itself in several processes.
+        code = app(args=list(words), prog_name=prog_name, standalone_mode=False, obj=tuple(words))
     except AmbisegError as error:
         return _refused(str(error))
     except _UsageError as error:

@@ -29,6 +29,7 @@ app.command("evaluate")(evaluate_command)
 
 @app.command("fit")
 def fit_command(
+    context: typer.Context,
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe (`fit --list`), or a config.json.")] = None,
     data: Annotated[list[str] | None, typer.Option(help="HDF5 files, or `phantom` for rendered slices.")] = None,
     split: Annotated[str | None, typer.Option(help="Group of the HDF5 files to train on; default train.")] = None,
@@ -40,7 +41,8 @@ def fit_command(
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, replacing a field of the recipe, e.g. batch_size=4.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Processes that share each batch, one a card.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one process.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train a model: a new run of RECIPE, or `--resume FOLDER`. Ctrl-C saves and stops."""
@@ -49,23 +51,37 @@ def fit_command(
         return
     import torch
 
-    from napari_ambiseg.devices import resolve_device
     from trainer.data.sources import load_data
+    from trainer.distributed import is_restarted, joined, must_launch, together
     from trainer.fit import fit
     from trainer.fit import resume as resume_run
+    from trainer.state import STATE_FILE
 
+    def plan() -> "tuple[FitConfig, DataSource, Path, bool]":
+        """What to do, with which slices, in which folder, and whether it has begun."""
+        overrides = _overrides(set_ or [], steps=steps, seed=seed)
+        if resume is not None:
+            return *_resumed(resume, recipe, overrides, data=data, split=split), resume, True
+        config, source = _fresh(recipe, overrides, data=data, split=split)
+        folder = out or Path("runs") / config.recipe
+        if is_restarted() and (folder / STATE_FILE).exists():
+            return *_resumed(folder, None, {}, data=data, split=None), folder, True
+        return config, source, folder, False
+
+    if must_launch(devices):
+        from trainer.launch import launch
+
+        raise typer.Exit(launch(context.obj, devices or 1, device=device, batch_size=plan()[0].batch_size))
     if threads:
         torch.set_num_threads(threads)
-    overrides = _overrides(set_ or [], steps=steps, seed=seed)
-    if resume is not None:
-        config, source = _resumed(resume, recipe, overrides, data=data, split=split)
-    else:
-        config, source = _fresh(recipe, overrides, data=data, split=split)
-    collection = load_data(source.names, source.split, seed=config.seed)
-    folder = resume or out or Path("runs") / config.recipe
-    action = resume_run if resume is not None else fit
-    run = action(config, collection, folder, device=resolve_device(device), source=source)
-    typer.echo(f"{config.recipe}: {run.step} of {config.steps} steps; the model is {folder / 'model.safetensors'}")
+    with joined(device, devices) as (group, own):
+        with together(group):
+            config, source, folder, begun = plan()
+            collection = load_data(source.names, source.split, seed=config.seed)
+        run = (resume_run if begun else fit)(config, collection, folder, device=own, source=source, group=group)
+        if group.index == 0:
+            model = folder / "model.safetensors"
+            typer.echo(f"{config.recipe}: {run.step} of {config.steps} steps; the model is {model}")
 
 
 @app.command("models")
