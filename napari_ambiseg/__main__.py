@@ -73,6 +73,7 @@ def sample_command(
     steps: Annotated[int, typer.Option(help="Denoising steps of each reading.")] = 10,
     sampler: Annotated[str, typer.Option(help="ddim, ddpm or ddpm-large.")] = "ddim",
     eta: Annotated[float, typer.Option(help="Randomness of ddim, 0 to 1.")] = 0.0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 0,
     threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
@@ -91,7 +92,7 @@ def sample_command(
     how = commands.SampleChoice(
         model=DEFAULT_MODEL if model is None else model,
         readings=readings,
-        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta),
+        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
         seed=seed,
         threshold=threshold,
         device=device,

@@ -182,6 +182,7 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "steps": how.options.steps,
         "sampler": how.options.sampler,
         "eta": how.options.eta,
+        "guidance": how.options.guidance,
         "seed": how.seed,
         "threshold": how.threshold,
         "grey": sampled.grey.value,

@@ -21,6 +21,7 @@ def evaluate_command(
     steps: Annotated[int, typer.Option(help="Denoiser calls per reading.")] = 10,
     sampler: Annotated[str, typer.Option(help="ddim, ddpm or ddpm-large.")] = "ddim",
     eta: Annotated[float, typer.Option(help="Stochasticity of DDIM, 0 to 1.")] = 0.0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     limit: Annotated[int | None, typer.Option(help="Take this many slices, evenly spaced from a seeded start.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of readings, subset and intervals.")] = 0,
@@ -48,7 +49,7 @@ def evaluate_command(
         torch.set_num_threads(threads)
     if json_ is not None:
         check_target(json_)  # now, not after hours of work
-    options = SamplingOptions(steps=steps, sampler=sampler, eta=eta)
+    options = SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance)
     name, digest = describe_model(weights)
     chosen = read_data(data, split, limit=limit, seed=seed)
     protocol = Protocol(
@@ -63,6 +64,7 @@ def evaluate_command(
         threshold=threshold,
         seed=seed,
         version=napari_ambiseg.__version__,
+        guidance=options.guidance,
     )
     try:
         rows = evaluate(weights, chosen, protocol, keep=per_slice, device=device, workers=workers)

@@ -19,7 +19,7 @@ from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.slice_input import SliceInput, check_slice
 from napari_ambiseg.errors import ComputeError, SettingsError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, State
+from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, State, check_guidance
 
 KEPT_FRAMES = 100
 
@@ -116,13 +116,15 @@ def run(
 
     Raises:
         InputImageError: If the slice cannot be read by this model.
-        SettingsError: If there are no seeds, or no such device, or one that cannot compute.
+        SettingsError: If there are no seeds, no such device, or one that cannot compute, or if guidance is asked of a
+            model that was not trained for it.
         ComputeError: If memory runs out, torch fails, or the model answers with NaN. Never a bare ``RuntimeError``: Qt
             workers lose these when they leave a generator.
     """
     started = time.perf_counter()
     if not seeds:
         raise SettingsError("0 readings were asked for; give at least 1")
+    check_guidance(model.segmenter, options)
     check_slice(slice_input, model.header.grid)
     grey = recognise(slice_input.pixels) if slice_input.grey is GreyScale.AUTO else slice_input.grey
     placement = _placement(model, slice_input)

@@ -16,7 +16,7 @@ from torch import Tensor
 from napari_ambiseg.diffusion.sampling import SAMPLERS, State
 from napari_ambiseg.errors import CheckpointError, SettingsError
 
-__all__ = ["KINDS", "SamplingOptions", "Segmenter", "State", "build", "register"]
+__all__ = ["KINDS", "SamplingOptions", "Segmenter", "State", "build", "check_guidance", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class SamplingOptions:
         steps: Denoiser calls per reading, 1 to 1000.
         sampler: A name in ``napari_ambiseg.diffusion.sampling.SAMPLERS``.
         eta: Stochasticity of DDIM, 0 to 1.
+        guidance: How far readings are pushed towards what the image says (Ho & Salimans, 2022), 0 to 100; 0 is off.
+            Other numbers need a model that was trained for it (``check_guidance``).
     """
 
     steps: int = 10
     sampler: str = "ddim"
     eta: float = 0.0
+    guidance: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 1000:
@@ -40,6 +43,8 @@ class SamplingOptions:
             raise SettingsError(f"unknown sampler {self.sampler!r}; choose one of {', '.join(SAMPLERS)}")
         if not 0.0 <= self.eta <= 1.0:
             raise SettingsError(f"eta is {self.eta}; give a number from 0 to 1")
+        if not 0.0 <= self.guidance <= 100.0:
+            raise SettingsError(f"guidance is {self.guidance}; give a number from 0 (off) to 100, usually below 5")
 
 
 @runtime_checkable
@@ -60,6 +65,19 @@ class Segmenter(Protocol):
             States whose tensors are (S, 1, H, W). One-shot models yield a single state.
         """
         ...
+
+
+def check_guidance(segmenter: Segmenter, options: SamplingOptions) -> None:
+    """Refuse guidance where it would be ignored: a model that can be guided says so by ``guidable = True``.
+
+    Raises:
+        SettingsError: If guidance is asked of a model that was not trained for it.
+    """
+    if options.guidance and not getattr(segmenter, "guidable", False):
+        raise SettingsError(
+            f"guidance is {options.guidance}, but this {segmenter.kind!r} model was not trained for it; leave it out, "
+            "or fit a diffusion model with image_dropout, e.g. `fit tiny --set image_dropout=0.1`"
+        )
 
 
 Builder = Callable[[dict[str, Any]], Segmenter]
@@ -85,9 +103,10 @@ def build(kind: str, config: dict[str, Any]) -> Segmenter:
         CheckpointError: If the kind is unknown or its configuration is not valid.
     """
     # Imported here because these modules register themselves and import this one.
-    from napari_ambiseg.models import deterministic, diffusion_segmenter
+    from napari_ambiseg.models import deterministic, diffusion_segmenter, mc_dropout, phiseg
 
     assert {deterministic.DeterministicSegmenter.kind, diffusion_segmenter.DiffusionSegmenter.kind} <= KINDS.keys()
+    assert {mc_dropout.MCDropoutSegmenter.kind, phiseg.PHiSeg.kind} <= KINDS.keys()
     if kind not in KINDS:
         raise CheckpointError(f"unknown kind of model {kind!r}; this version knows {', '.join(sorted(KINDS))}")
     try:

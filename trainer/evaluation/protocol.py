@@ -47,6 +47,7 @@ class Protocol:
         seed: Of the readings, of the subset and of the intervals.
         version: Of napari-ambiseg.
         area: The part of a slice that is judged.
+        guidance: Weight of classifier-free guidance; 0 is off.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Protocol:
     seed: int
     version: str
     area: str = "whole slice"
+    guidance: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:

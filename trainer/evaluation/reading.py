@@ -33,7 +33,9 @@ def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "a
             model,
             source,
             seeds=engine.reading_seeds(seed, protocol.readings[-1]),
-            options=engine.SamplingOptions(steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta),
+            options=engine.SamplingOptions(
+                steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta, guidance=protocol.guidance
+            ),
             device=device,
         )
     except AmbisegError as error:

@@ -128,7 +128,7 @@ def _parsed(line: str, number: int, path: Path) -> Row:
 
 def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
     try:
-        found: Any = json.loads(line)["protocol"]
+        found: Any = {"guidance": 0.0} | json.loads(line)["protocol"]  # files from before there was guidance
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFileError(
