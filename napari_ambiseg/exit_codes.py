@@ -28,7 +28,12 @@ def run(app: typer.Typer, words: Sequence[str], *, prog_name: str) -> int:
     return code if isinstance(code, int) else 0
 
 
+def told(reason: str) -> str:
+    """An error as a command line tells it: on one line, but each item of a list ("- ...") on a line of its own."""
+    return "\n- ".join(" ".join(part.split()) for part in f"error: {reason}".split("\n- "))
+
+
 def _refused(reason: str) -> int:
     if reason:  # there is none where no words at all were answered with the help
-        typer.echo(f"error: {' '.join(reason.split())}", err=True)
+        typer.echo(told(reason), err=True)
     return 2

@@ -71,9 +71,8 @@ def open_split(file: h5py.File, split: str) -> LidcSplit:
         DataFileError: If there is no such split, or it is not of the layout.
     """
     group, where = find_group(file, split)
-    images = required(group, "images", where)
+    images = open_images(group, where)
     labels = required(group, "labels", where)
-    check_image_shape(images, where)
     return LidcSplit(where, group, images, labels, readers_first(images, labels, where))
 
 
@@ -92,12 +91,14 @@ def find_group(file: h5py.File, split: str) -> tuple[h5py.Group, str]:
     return groups[split], f"split {split!r} of {file.filename}"
 
 
-def check_image_shape(images: h5py.Dataset, where: str) -> None:
-    """Refuse images that are not (slices, height, width) with one slice or more."""
+def open_images(group: h5py.Group, where: str) -> h5py.Dataset:
+    """The data set ``images``; refused unless it is (slices, height, width) with one slice or more."""
+    images = required(group, "images", where)
     if images.ndim != 3 or 0 in images.shape[1:]:
         raise DataFileError(f"images in {where} have shape {images.shape}; expected (slices, height, width)")
     if images.shape[0] == 0:
         raise DataFileError(f"{where} has no slices; choose another split or write the file again")
+    return images
 
 
 def required(group: h5py.Group, key: str, where: str) -> h5py.Dataset:
