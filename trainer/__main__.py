@@ -55,7 +55,7 @@ def fit_command(
     from trainer.distributed import is_restarted, joined, must_launch, together
     from trainer.fit import fit
     from trainer.fit import resume as resume_run
-    from trainer.state import STATE_FILE
+    from trainer.state import has_state
 
     def plan() -> "tuple[FitConfig, DataSource, Path, bool]":
         """What to do, with which slices, in which folder, and whether it has begun."""
@@ -64,7 +64,7 @@ def fit_command(
             return *_resumed(resume, recipe, overrides, data=data, split=split), resume, True
         config, source = _fresh(recipe, overrides, data=data, split=split)
         folder = out or Path("runs") / config.recipe
-        if is_restarted() and (folder / STATE_FILE).exists():
+        if is_restarted() and has_state(folder):
             return *_resumed(folder, None, {}, data=data, split=None), folder, True
         return config, source, folder, False
 
@@ -149,7 +149,7 @@ def _resumed(
     from trainer.config import DataSource, FitConfig, changed_for_resume
     from trainer.state import read_state
 
-    saved = read_state(folder)[1]["config"]
+    saved = read_state(folder).config
     config, source = FitConfig.model_validate(saved["fit"]), DataSource.model_validate(saved["data"])
     if recipe is not None and recipe != config.recipe:
         raise SettingsError(f"{folder} is a run of {config.recipe!r}, not of {recipe!r}; leave the recipe out")

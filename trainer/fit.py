@@ -1,38 +1,31 @@
-"""``python -m trainer fit``: a recipe and data to a run folder.
+"""``python -m trainer fit``: a recipe and data to a run folder (``trainer.run_folder`` says what is in it).
 
-The folder holds ``config.json`` (complete), ``log.jsonl`` (a line every ``log_steps``), ``state.safetensors`` (to go on
-from) and ``model.safetensors`` (to sample: the moving average of the weights).
+After each step come, where they are due and in this order: the judgement, the line of the log, the checkpoint. A state
+on disk hence knows what was said of its step, and a run that goes on from it repeats nothing and leaves nothing out.
+Several processes decide alike (``trainer.group``); the first of them writes.
 """
 
-import json
-import os
-import signal
 import threading
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from tqdm import tqdm
 
-import napari_ambiseg
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.files import write_atomically
-from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, RunDescription
 from trainer.data.batches import BatchSource, Shard, split_by_patient
 from trainer.data.sources import collection_digest
 from trainer.group import ALONE, Group
-from trainer.kinds import model_config
-from trainer.loop import Run, StepRecord, start_run, train, validation_loss
-from trainer.state import STATE_FILE, read_state, restore, save_state
+from trainer.loop import Best, Run, StepRecord, start_run, train, validation_loss
+from trainer.report import Reporter
+from trainer.run_folder import BEST_FILE, RunFolder
+from trainer.state import SavedState, has_state, keep_fallback, read_state, restore
+from trainer.stopping import stop_requests
+from trainer.validation import Validator
 
 VALIDATION_BATCHES = 8
-LOG_FILE = "log.jsonl"
 
 
 def fit(
@@ -43,17 +36,28 @@ def fit(
     device: torch.device,
     source: DataSource,
     group: Group = ALONE,
+    stop: threading.Event | None = None,
 ) -> Run:
     """Train a model from scratch into ``out``.
 
+    Args:
+        config: The run.
+        data: What it learns from, and is judged on.
+        out: Its folder.
+        device: Where it computes.
+        source: Where ``data`` come from.
+        group: The processes that train together; each calls this with the same arguments.
+        stop: Ends the run soon and well once it is set; None listens to SIGINT and SIGTERM.
+
     Raises:
-        SettingsError: If ``out`` holds a run already, or cannot be written.
+        SettingsError: If ``out`` holds a run that has begun, or cannot be written.
+        CheckpointError: If a checkpoint cannot be written; the one before it is whole.
         ComputeError: If the loss becomes infinite or NaN.
     """
-    if (out / STATE_FILE).exists():
+    if has_state(out) and read_state(out).step > 0:
         raise SettingsError(f"{out} holds a run already; go on with `fit --resume {out}`, or give another folder")
     described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
-    return _drive(start_run(config, device), data, out, described, group)
+    return _drive(start_run(config, device), data, out, described, group, stop)
 
 
 def resume(
@@ -64,114 +68,143 @@ def resume(
     device: torch.device,
     source: DataSource,
     group: Group = ALONE,
+    stop: threading.Event | None = None,
 ) -> Run:
     """Go on with the run in ``out``; on the CPU the result is bit for bit that of an uninterrupted run.
 
+    A damaged state is not used: the run goes on from the one before it, and says so. Arguments as for ``fit``.
+
     Raises:
         SettingsError: If the run is further than ``config`` wants it, or ``data`` are not those it was started with.
-        CheckpointError: If there is no run, its state is damaged, or it does not fit ``config``.
+        CheckpointError: If there is no run, its states are damaged, or they do not fit ``config``; or as ``fit``.
         ComputeError: If the loss becomes infinite or NaN.
     """
-    tensors, header = read_state(out)
-    step = int(header["step"])
-    if step > config.steps:
-        raise SettingsError(f"{out} has done {step} steps already, more than the {config.steps} asked for; give more")
+    saved = read_state(out)
+    if saved.step > config.steps:
+        raise SettingsError(
+            f"{out} has done {saved.step} steps already, more than the {config.steps} asked for; give more"
+        )
     described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
-    if header["config"]["data_sha256"] != described.data_sha256:
+    if saved.config["data_sha256"] != described.data_sha256:
         raise SettingsError(f"these are not the slices that {out} was started with; give the same files with --data")
     run = start_run(config, device)
-    restore(tensors, objective=run.objective, ema=run.ema, optimizer=run.optimizer)
-    run.step = step
-    return _drive(run, data, out, described, group)
+    restore(saved, run)
+    everybody_has_read = group.agree(True)
+    if saved.fallback and everybody_has_read and group.index == 0:
+        keep_fallback(out)
+    return _drive(run, data, out, described, group, stop, warning=_fell_back(saved))
 
 
-def _prepare(out: Path, described: RunDescription, step: int) -> None:
-    """A folder that says what runs in it, and whose log ends at ``step``: later ones were lost, and are done again."""
-    log = out / LOG_FILE
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "config.json", (described.model_dump_json(indent=2) + "\n").encode())
-        lines = [line for line in log.read_text().splitlines() if line.endswith("}")] if log.exists() else []
-        kept = [f"{line}\n" for line in lines if json.loads(line)["step"] <= step]
-        write_atomically(log, "".join(kept).encode())
-    except OSError as error:
-        raise SettingsError(f"the folder {out} cannot be written ({error.strerror}); give another --out") from error
+def _fell_back(saved: SavedState) -> str | None:
+    if saved.fallback is None:
+        return None
+    return f"the latest state cannot be used ({saved.fallback}); going on from the one before it, step {saved.step}"
 
 
-def _drive(run: Run, data: SliceCollection, out: Path, described: RunDescription, group: Group) -> Run:
+def _drive(
+    run: Run,
+    data: SliceCollection,
+    out: Path,
+    described: RunDescription,
+    group: Group,
+    stop: threading.Event | None,
+    warning: str | None = None,
+) -> Run:
     config = run.config
-    writes = group.index == 0
-    if writes:
-        _prepare(out, described, run.step)
     training, held_out = split_by_patient(data, config.holdout, config.seed)
-    source = BatchSource(training, config, shard=Shard(group.index, group.count))
-    validation = BatchSource(held_out, config, augment=False) if len(held_out) else None
-    progress = tqdm(
-        total=config.steps, initial=run.step, unit="step", desc=config.recipe, dynamic_ncols=True, disable=not writes
-    )
-    first, since = run.step, time.perf_counter()
-    log_path = out / LOG_FILE if writes else Path(os.devnull)
-    with _stop_requests() as stop, progress, log_path.open("a") as log:
-        for record in train(run, source, group=group):
-            progress.update()
-            stopping = group.agree(stop.is_set())
-            last = record.step == config.steps or stopping
-            if record.step % config.checkpoint_steps == 0 or last:
-                loss = validation_loss(run, validation, VALIDATION_BATCHES) if validation else None
-                rate = (record.step - first) * config.batch_size / (time.perf_counter() - since)
-                if writes:
-                    _write(log, record, validation_loss=loss, examples_per_second=round(rate, 2))
-                    _save(run, out, described, training)
-            elif writes and record.step % config.log_steps == 0:
-                _write(log, record)
-                progress.set_postfix(loss=f"{record.loss:.4f}")
-            if stopping:
-                progress.write(f"stopped after step {record.step}; go on with `python -m trainer fit --resume {out}`")
-                break
+    shard = Shard(group.index, group.count)
+    source = BatchSource(training, config, shard=shard)
+    validation = BatchSource(held_out, config, augment=False, shard=shard) if len(held_out) else None
+    validator = Validator(held_out, config) if config.validation.every else None
+    with ExitStack() as stack:
+        stop = stop or stack.enter_context(stop_requests())
+        folder = RunFolder(out, described, training)
+        reporter = None
+        if group.index == 0:
+            folder.prepare(run.step)
+            reporter = stack.enter_context(closing(Reporter(folder, run)))
+            if warning:
+                reporter.warn(warning)
+        session = _Session(run, folder, group, stop, validation, validator, reporter)
+        if session.begin():
+            records = stack.enter_context(closing(train(run, source, group=group)))
+            for record in records:
+                if not session.after(record):
+                    break
     return run
 
 
-def _write(log: Any, record: StepRecord, **more: object) -> None:
-    log.write(json.dumps(asdict(record) | more) + "\n")
-    log.flush()
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What is done around the steps.
 
+    Attributes:
+        validation: Batches of held-out slices; None if there are none.
+        validator: Judges the run; None if it is not wanted.
+        reporter: Tells what happens; None in all but the first process of the group.
+    """
 
-def _save(run: Run, out: Path, described: RunDescription, training: SliceCollection) -> None:
-    """The sampleable model first, then the state that says that this step is done."""
-    config, as_json = run.config, described.model_dump(mode="json")
-    header = Header(
-        kind=config.kind,
-        config=model_config(config),
-        grid=Grid((config.grid_px, config.grid_px), training.spacing_mm),
-        intensity=training.intensity,
-        name=config.recipe,
-        training={
-            **as_json,
-            "data": {  # no folders in a file that is passed on
-                "names": [Path(name).name for name in described.data.names],
-                "split": described.data.split,
-            },
-            "step": run.step,
-            "slices": len(training),
-            "patients": len(set(training.subjects)),
-            "napari_ambiseg": napari_ambiseg.__version__,
-            "torch": torch.__version__,
-        },
-    )
-    save_checkpoint(out / "model.safetensors", run.averaged.model, header)
-    save_state(out, step=run.step, objective=run.objective, ema=run.ema, optimizer=run.optimizer, config=as_json)
+    run: Run
+    folder: RunFolder
+    group: Group
+    stop: threading.Event
+    validation: BatchSource | None
+    validator: Validator | None
+    reporter: Reporter | None
 
+    def begin(self) -> bool:
+        """Make sure that there is a state to go on from, and that its step was judged; whether to go on."""
+        if self.run.step == 0:
+            self._save()
+        elif self._due() and self.run.judged != self.run.step:  # it was stopped during the judgement
+            if (figures := self._judge()) is None:
+                return self._stopped()
+            if self.reporter:
+                self.reporter.figures(self.run.step, figures)
+            self._save()
+        return not self.group.agree(self.stop.is_set()) or self._stopped()
 
-@contextmanager
-def _stop_requests() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that the step under way is finished and saved."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    def after(self, record: StepRecord) -> bool:
+        """What follows a step; whether to go on."""
+        config, figures = self.run.config, dict[str, float]()
+        stopping = self.group.agree(self.stop.is_set())
+        if not stopping and self._due():
+            judged = self._judge()
+            stopping, figures = judged is None, judged or {}
+        saving = stopping or record.step == config.steps or record.step % config.checkpoint_steps == 0
+        if saving and self.validation:
+            loss = validation_loss(self.run, self.validation, VALIDATION_BATCHES, group=self.group)
+            figures["validation_loss"] = loss
+        if self.reporter:
+            self.reporter.step(record, figures, log=bool(figures) or saving or record.step % config.log_steps == 0)
+        if saving:
+            self._save()
+        return not stopping or self._stopped()
+
+    def _due(self) -> bool:
+        return self.validator is not None and self.validator.due(self.run.step)
+
+    def _judge(self) -> dict[str, float] | None:
+        """Figures of the judgement, which may be the best so far; None if it was cut short."""
+        assert self.validator is not None
+        judgement = self.validator.judge(self.run, self.group, self.stop)
+        if judgement is None:
+            return None
+        run = self.run
+        run.judged = run.step
+        if run.best is None or judgement.ged < run.best.ged:
+            run.best = Best(run.step, judgement.ged)
+            if self.reporter:
+                self.folder.save_model(run, BEST_FILE)
+        if self.reporter:
+            self.reporter.picture(run.step, judgement)
+        return judgement.figures()
+
+    def _save(self) -> None:
+        if self.reporter:
+            self.folder.save(self.run)
+
+    def _stopped(self) -> bool:
+        if self.reporter:
+            self.reporter.stopped(self.run)
+        return False

@@ -1,21 +1,26 @@
 """The training loop, as a generator of records: the caller shows progress, logs, validates, saves and stops."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.optim import AdamW
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from napari_ambiseg.errors import ComputeError
 from trainer.config import FitConfig
-from trainer.data.batches import BatchSource
+from trainer.data.batches import Batch, BatchSource
 from trainer.ema import make_ema, warm_start
 from trainer.group import ALONE, Group
 from trainer.kinds import make_objective
 from trainer.objectives.objective import Objective
+from trainer.optimizer import learning_rate, make_optimizer
+from trainer.precision import Precision
+from trainer.prefetch import prefetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +30,51 @@ class StepRecord:
     Attributes:
         step: Steps done, this one included.
         loss: Of its batch.
-        grad_norm: Before clipping.
+        grad_norm: Before clipping; infinite if float16 overflowed and the step was left out.
         learning_rate: That it used.
+        seconds: Time that it took.
+        data_seconds: The part of it that was spent waiting for the batch.
     """
 
     step: int
     loss: float
     grad_norm: float
     learning_rate: float
+    seconds: float
+    data_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best judgement of a run so far.
+
+    Attributes:
+        step: Steps done by then.
+        ged: Mean GED of the held-out slices.
+    """
+
+    step: int
+    ged: float
 
 
 @dataclass(slots=True)
 class Run:
-    """What training changes, and how far it is."""
+    """What training changes, and how far it is.
+
+    Attributes:
+        judged: Step of the last judgement; 0 if there was none.
+        best: The best of them.
+    """
 
     config: FitConfig
     objective: Objective
     ema: AveragedModel | None
-    optimizer: AdamW
+    optimizer: Optimizer
+    precision: Precision
     device: torch.device
     step: int = 0
+    judged: int = 0
+    best: Best | None = None
 
     @property
     def averaged(self) -> Objective:
@@ -59,20 +89,13 @@ def start_run(config: FitConfig, device: torch.device) -> Run:
     """A run at step 0, with weights drawn from the configuration's seed."""
     torch.manual_seed(config.seed)
     objective = make_objective(config).to(device).train()
-    optimizer = AdamW(objective.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Run(config, objective, make_ema(objective, config.ema_decay), optimizer, device)
+    ema = make_ema(objective, config.ema_decay)
+    precision = Precision(config.precision, device)
+    precision.prepare(objective)
+    return Run(config, objective, ema, make_optimizer(config, objective.parameters()), precision, device)
 
 
-def learning_rate(config: FitConfig, step: int) -> float:
-    """Rate of a step counted from 0: linear warm-up, constant, then a cosine to 0 over the last ``decay_steps``."""
-    warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    decay_steps = min(config.decay_steps, config.steps)
-    into_decay = step - (config.steps - decay_steps)
-    decayed = 0.5 * (1 + math.cos(math.pi * into_decay / decay_steps)) if into_decay > 0 else 1.0
-    return config.learning_rate * warm * decayed
-
-
-def train(run: Run, source: BatchSource, *, group: Group = ALONE) -> Iterator[StepRecord]:
+def train(run: Run, source: BatchSource, *, group: Group = ALONE) -> Generator[StepRecord]:
     """Train from ``run.step`` to ``run.config.steps``.
 
     Args:
@@ -87,36 +110,69 @@ def train(run: Run, source: BatchSource, *, group: Group = ALONE) -> Iterator[St
         ComputeError: If the loss or the gradient is not finite; ``run`` is then as after the previous step.
     """
     objective = group.wrap(run.objective)
-    for step in range(run.step, run.config.steps):
-        rate = learning_rate(run.config, step)
-        for parameters in run.optimizer.param_groups:
-            parameters["lr"] = rate
-        loss = objective(source.batch(step).to(run.device))
-        run.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(run.objective.parameters(), run.config.clip_norm or math.inf)
-        mean_loss = group.mean(loss.detach()).item()  # gradients, and so their norm, are the same everywhere
-        if not (math.isfinite(mean_loss) and math.isfinite(norm.item())):
-            raise ComputeError(
-                f"step {step + 1}: the loss is {mean_loss} and its gradient {norm.item()}; the last saved state is "
-                "good. Resume with a smaller learning rate, and check the data for extreme values"
-            )
-        run.optimizer.step()
-        _average(run, step)
-        run.step = step + 1
-        yield StepRecord(run.step, mean_loss, norm.item(), rate)
+    since = time.perf_counter()
+    with closing(prefetch(source, range(run.step, run.config.steps))) as batches:
+        for drawn in batches:
+            rate = learning_rate(run.config, drawn.step)
+            loss, norm = _gradient(run, objective, drawn.batch, group)
+            if not (math.isfinite(loss) and (math.isfinite(norm) or run.precision.overflowed())):
+                names = [name for part in group.gather(source.names(drawn.step)) for name in part]
+                raise ComputeError(_not_finite(drawn.step + 1, loss=loss, norm=norm, names=names))
+            _update(run, rate)
+            now = time.perf_counter()
+            yield StepRecord(run.step, loss, norm, rate, seconds=now - since, data_seconds=drawn.waited)
+            since = time.perf_counter()  # what the caller did meanwhile is no part of a step
 
 
-def _average(run: Run, step: int) -> None:
-    if run.ema is None:
-        return
-    if step < run.config.warmup_steps:
-        warm_start(run.ema, run.objective)
-    else:
-        run.ema.update_parameters(run.objective)
+def _gradient(run: Run, objective: nn.Module, batch: Batch, group: Group) -> tuple[float, float]:
+    """Leave the clipped gradient of a batch in the parameters; its loss, and the gradient's norm before clipping."""
+    scaler = run.precision.scaler
+    with run.precision.autocast():
+        loss: Tensor = objective(batch.to(run.device))
+    run.optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    scaler.unscale_(run.optimizer)
+    norm = nn.utils.clip_grad_norm_(run.objective.parameters(), run.config.clip_norm or math.inf)
+    # Gradients, and so their norm, are the same in all of the group.
+    mean, norm = torch.stack([group.mean(loss.detach()).float(), norm.float()]).tolist()
+    return mean, norm
 
 
-@torch.no_grad()
-def validation_loss(run: Run, source: BatchSource, batches: int) -> float:
+def _update(run: Run, rate: float) -> None:
+    """One optimizer step with the gradient at hand; left out if it overflowed, which the scaler has seen."""
+    for parameters in run.optimizer.param_groups:
+        parameters["lr"] = rate
+    run.precision.scaler.step(run.optimizer)
+    run.precision.scaler.update()
+    if run.ema is not None:
+        if run.step < run.config.warmup_steps:
+            warm_start(run.ema, run.objective)
+        else:
+            run.ema.update_parameters(run.objective)
+    run.step += 1
+
+
+def _not_finite(step: int, *, loss: float, norm: float, names: list[str]) -> str:
+    return (
+        f"step {step}: the loss is {loss} and its gradient {norm}; the batch showed {', '.join(names)}. The last saved "
+        "state is good: resume with a smaller learning rate, and check these slices for extreme values"
+    )
+
+
+@contextmanager
+def evaluating(objective: Objective) -> Generator[Objective]:
+    """The objective as it behaves outside training (batch statistics, dropout), without gradients."""
+    was_training = objective.training
+    objective.eval()
+    try:
+        with torch.no_grad():
+            yield objective
+    finally:
+        objective.train(was_training)
+
+
+def validation_loss(run: Run, source: BatchSource, batches: int, *, group: Group = ALONE) -> float:
     """Mean loss of the averaged weights on the first ``batches`` batches of a source: the same ones at every call."""
-    return sum(run.averaged(source.batch(i).to(run.device)).item() for i in range(batches)) / batches
+    with evaluating(run.averaged) as objective:
+        losses = [objective(source.batch(i).to(run.device)).float() for i in range(batches)]
+    return group.mean(torch.stack(losses)).sum().item() / batches

@@ -19,7 +19,8 @@ from trainer.__main__ import main
 from trainer.config import DataSource, FitConfig, changed_for_resume, with_overrides
 from trainer.data.batches import BatchSource
 from trainer.fit import fit, resume
-from trainer.loop import learning_rate, start_run, train
+from trainer.loop import start_run, train
+from trainer.optimizer import learning_rate
 from trainer.recipes import RECIPES, named_recipe
 
 CPU = torch.device("cpu")
