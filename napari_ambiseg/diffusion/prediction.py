@@ -4,6 +4,11 @@ Any two of (x_t, x, eps, v) give the others, because ``x_t = alpha x + sigma eps
 
 - from eps: ``x = (x_t - sigma eps) / alpha``
 - from v:   ``x = alpha x_t - sigma v``  (Salimans & Ho, 2022)
+
+Classifier-free guidance (Ho & Salimans, 2022) goes beyond what the image c says, away from what is said without it:
+``eps_w = (1 + w) eps(x_t, c) - w eps(x_t)``. At a given x_t, each of x, eps and v is an affine function of any other,
+and the factors ``1 + w`` and ``-w`` add up to 1: the same formula on x_hat or on v is therefore the same guidance. It
+acts on x_hat here, before that is clamped to [-1, 1], whatever the network predicts.
 """
 
 from enum import Enum
@@ -16,6 +21,11 @@ from napari_ambiseg.diffusion.schedule import alpha, sigma
 def diffuse(x: Tensor, eps: Tensor, lam: Tensor) -> Tensor:
     """Add noise (Eq. 1): ``x_t = alpha x + sigma eps``. All shapes must broadcast; ``lam`` is the log SNR."""
     return alpha(lam) * x + sigma(lam) * eps
+
+
+def guided(x_hat: Tensor, without_image: Tensor, weight: float) -> Tensor:
+    """``(1 + w) x_hat - w x_hat'`` with x_hat' the estimate that did not see the image; not clamped."""
+    return (1.0 + weight) * x_hat - weight * without_image
 
 
 class Prediction(Enum):

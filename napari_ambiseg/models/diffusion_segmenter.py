@@ -1,4 +1,13 @@
-"""The paper's model: a UNet that denoises a mask given the image, sampled by reverse diffusion."""
+"""The paper's model: a UNet that denoises a mask given the image, sampled by reverse diffusion.
+
+Two options give the network one more input channel each; the paper tried both and found no gain.
+
+Self-conditioning (Chen et al., 2023, "Analog bits"): the estimate of the step before, zeros in the first step. Each
+reading carries its own, so that it depends on its seed alone.
+
+Classifier-free guidance (Ho & Salimans, 2022): the network answers without the image too. A hidden image is the
+constant 0, and a channel says so, 1 where it is hidden: 0 alone is a grey value that images have.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,11 +17,12 @@ import torch
 from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
-from napari_ambiseg.diffusion.prediction import Prediction
+from napari_ambiseg.diffusion.prediction import Prediction, guided
 from napari_ambiseg.diffusion.sampling import SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
+from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import NetworkConfig, build_network
-from napari_ambiseg.models.segmenter import SamplingOptions, register
+from napari_ambiseg.models.segmenter import SamplingOptions, check_guidance, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +30,11 @@ class DiffusionConfig:
     """Everything that defines the model apart from its weights.
 
     Attributes:
-        unet: The network; its input is one noisy mask and ``unet.in_channels - 1`` image channels.
+        unet: The network; its input is a noisy mask, the image, and a channel for each option below.
         prediction: What the network's output stands for.
         input_scale: The schedule's input scale b.
+        self_conditioning: Whether the network sees its previous estimate.
+        guidable: Whether the network also answers without the image, and so can be guided.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -30,6 +42,20 @@ class DiffusionConfig:
     unet: NetworkConfig
     prediction: Prediction = Prediction.X
     input_scale: float = 0.1
+    self_conditioning: bool = False
+    guidable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.image_channels < 1:
+            raise SettingsError(
+                f"a network of {self.unet.in_channels} input channels has none left for the image; "
+                "give one for the noisy mask, one for each option, and at least one more"
+            )
+
+    @property
+    def image_channels(self) -> int:
+        """Channels that show the image; a grey one is repeated."""
+        return self.unet.in_channels - 1 - self.self_conditioning - self.guidable
 
 
 class DiffusionSegmenter(nn.Module):
@@ -43,7 +69,21 @@ class DiffusionSegmenter(nn.Module):
         self.schedule = Schedule(input_scale=config.input_scale)
         self.unet = build_network(config.unet)
 
-    def forward(self, x_t: Tensor, image: Tensor, t: Tensor, lam: Tensor) -> Tensor:
+    @property
+    def guidable(self) -> bool:
+        """Whether ``SamplingOptions.guidance`` may be more than 0."""
+        return self.config.guidable
+
+    def forward(
+        self,
+        x_t: Tensor,
+        image: Tensor,
+        t: Tensor,
+        lam: Tensor,
+        *,
+        previous: Tensor | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
         """The estimate of the mask.
 
         Args:
@@ -51,25 +91,46 @@ class DiffusionSegmenter(nn.Module):
             image: Normalised image (S, 1, H, W); repeated if the network takes more image channels.
             t: Times (S,) in [0, 1].
             lam: Log SNR at those times, broadcastable to ``x_t``.
+            previous: Previous estimates (S, 1, H, W) in [-1, 1], for self-conditioning; None is zeros, no estimate yet.
+            hidden: From which samples (S,) the image is hidden, bool, if the model is guidable; None is from none.
 
         Returns:
             x_hat (S, 1, H, W): in [-1, 1] for x-prediction (tanh), unbounded for the others.
         """
-        repeated = image.expand(-1, self.config.unet.in_channels - 1, -1, -1)
-        output = self.unet(torch.cat([x_t, repeated], dim=1), t)
+        inputs = [x_t, image.expand(-1, self.config.image_channels, -1, -1)]
+        if self.config.guidable:
+            flag = torch.zeros_like(x_t) if hidden is None else hidden[:, None, None, None].to(x_t).expand_as(x_t)
+            inputs[1:] = [inputs[1] * (1.0 - flag), flag]
+        if self.config.self_conditioning:
+            inputs.append(torch.zeros_like(x_t) if previous is None else previous)
+        output = self.unet(torch.cat(inputs, dim=1), t)
         if self.config.prediction is Prediction.X:
             return torch.tanh(output)
         return self.config.prediction.to_x(output, x_t, lam)
 
     def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
-        """See ``Segmenter.sample``."""
+        """See ``Segmenter.sample``.
+
+        Raises:
+            SettingsError: If guidance is asked of a model that was not trained for it.
+        """
+        check_guidance(self, options)
         batch = image.unsqueeze(0).expand(len(seeds), -1, -1, -1)
         noise = SeededNoise(seeds)
         x_1 = noise(batch[:, :1])
 
+        everywhere = torch.ones(len(seeds), dtype=torch.bool, device=image.device)
+        previous: Tensor | None = None
+
         def denoise(x_t: Tensor, t: Tensor, lam: Tensor) -> Tensor:
+            nonlocal previous
             times = torch.full((len(seeds),), float(t), device=x_t.device)
-            return self(x_t, batch, times, lam).clamp(-1.0, 1.0)
+            x_hat = self(x_t, batch, times, lam, previous=previous)
+            if options.guidance:
+                without_image = self(x_t, batch, times, lam, previous=previous, hidden=everywhere)
+                x_hat = guided(x_hat, without_image, options.guidance)
+            previous = x_hat = x_hat.clamp(-1.0, 1.0)
+            return x_hat
 
         step = make_step(options.sampler, eta=options.eta)
         return trajectory(denoise, self.schedule, step, x_1, options.steps, noise)

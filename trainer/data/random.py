@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     NOISE = 5
     HOLDOUT = 6
     LATENT = 7
+    CONDITIONING = 8
 
 
 class _Key(np.random.SeedSequence):
