@@ -1,7 +1,7 @@
 """One square of a picture, at the pixel size that is wanted: images linear, masks nearest, black beyond the edge.
 
-The square's pixel (i, j) is the picture's point centre + step * ((i, j) - (size - 1) / 2), in the picture's pixels. With
-a step of 1 and a centre from ``middle`` or ``middle_of_mask`` these are pixels of the picture, which are copied as they are.
+The square's pixel (i, j) is the picture's point centre + step * ((i, j) - (size - 1) / 2), in the picture's pixels.
+With a step of 1 and a centre from ``middle`` or ``middle_of_mask`` these are pixels of the picture, copied as they are.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Frame:
     @property
     def points(self) -> NDArray[np.float64]:
         """Rows and columns of its pixels in the picture (2, size, size)."""
-        offset = np.arange(self.size) - (self.size - 1) / 2
+        offset = np.arange(self.size, dtype=np.float64) - (self.size - 1) / 2
         rows, columns = (c + s * offset for c, s in zip(self.centre_px, self.step, strict=True))
-        return np.stack(np.meshgrid(rows, columns, indexing="ij"))
+        return np.asarray(np.meshgrid(rows, columns, indexing="ij"), np.float64)
 
     def image(self, pixels: NDArray[np.float32], outside: float) -> NDArray[np.float32]:
         """Grey values (size, size) by linear interpolation; reduced pictures are smoothed before, as by their pixels.
@@ -41,8 +41,8 @@ class Frame:
         """
         blur = tuple(max(0.0, (step - 1) / 2) for step in self.step)
         if max(blur) > 0.05:  # less is nothing
-            pixels = gaussian_filter(pixels, blur, mode="nearest")
-        return map_coordinates(pixels, self.points, order=1, cval=outside, output=np.float32)
+            pixels = np.asarray(gaussian_filter(pixels, blur, mode="nearest"), np.float32)
+        return np.asarray(map_coordinates(pixels, self.points, order=1, cval=outside), np.float32)
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mask (size, size) by the nearest pixel."""
@@ -65,8 +65,8 @@ def middle_of_mask(mask: NDArray[np.bool_], *, step: tuple[float, float], size: 
         where = np.flatnonzero(mask.any(axis=1 - axis))
         half, side = step[axis] * size / 2, mask.shape[axis]
         wanted = (where[0] + where[-1]) / 2
-        bounds = sorted((half - 0.5, side - half - 0.5))  # a square that is larger than the picture covers all of it
-        centre.append(_on_pixel(float(np.clip(wanted, *bounds)), step[axis], size))
+        low, high = sorted((half - 0.5, side - half - 0.5))  # a square larger than the picture covers all of it
+        centre.append(_on_pixel(float(min(max(wanted, low), high)), step[axis], size))
     return centre[0], centre[1]
 
 

@@ -53,7 +53,7 @@ def from_dicom(folder: Path, outlines: Path) -> Part:
     """
     scans = scans_of_series(outlines)
     with tqdm(unit="file", desc=f"headers in {folder}", disable=None) as bar:
-        series = find_series(folder, lambda count: bar.update(count - bar.n))
+        series = find_series(folder, bar.update)
     known = [one for one in series if one.uid in scans]
     refuse(folder, [problem for one in known for problem in _mismatches(one, scans[one.uid])])
     crops, notes = _plan(known, scans)
@@ -73,7 +73,7 @@ def _mismatches(series: DicomSeries, scan: Scan) -> Iterator[str]:
     if first.patient != scan.patient:
         yield f"series {series.uid} is of patient {first.patient}, in the database of {scan.patient}"
     if any(abs(side - scan.pixel_mm) > _SPACING_TOLERANCE * scan.pixel_mm for side in first.spacing_mm):
-        yield f"series {series.uid} of {scan.patient} has pixels of {first.spacing_mm} mm, in the database {scan.pixel_mm}"
+        yield f"series {series.uid} has pixels of {first.spacing_mm} mm, in the database of {scan.pixel_mm} mm"
 
 
 def _plan(known: list[DicomSeries], scans: dict[str, Scan]) -> tuple[list[_Crop], list[str]]:
