@@ -8,7 +8,10 @@ from napari_ambiseg.models.segmenter import build
 from trainer.config import FitConfig
 from trainer.objectives.deterministic import DeterministicObjective, deterministic_config
 from trainer.objectives.diffusion import DiffusionObjective, diffusion_config
+from trainer.objectives.mc_dropout import MCDropoutObjective, mc_dropout_config
 from trainer.objectives.objective import Objective
+from trainer.objectives.phiseg import PHiSegObjective, phiseg_config
+from trainer.objectives.prob_unet import ProbUNetObjective, prob_unet_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "diffusion": Kind(diffusion_config, DiffusionObjective),
     "deterministic": Kind(deterministic_config, DeterministicObjective),
+    "prob-unet": Kind(prob_unet_config, ProbUNetObjective),
+    "mc-dropout": Kind(mc_dropout_config, MCDropoutObjective),
+    "phiseg": Kind(phiseg_config, PHiSegObjective),
 }
 
 

@@ -6,7 +6,13 @@ from trainer.recipes import named_recipe
 
 PAPER_MODELS: dict[str, dict[str, object]] = {
     "diffusion-paper": {"kind": "diffusion"},
+    "prob-unet-aa": {"kind": "prob-unet", "latent": "aa"},
+    "prob-unet-aa-mix": {"kind": "prob-unet", "latent": "aa-mix"},
+    "prob-unet-fc": {"kind": "prob-unet", "latent": "fc"},
+    "prob-unet-fc-mix": {"kind": "prob-unet", "latent": "fc-mix"},
+    "phiseg": {"kind": "phiseg"},
     "deterministic-paper": {"kind": "deterministic"},
+    "mc-dropout-paper": {"kind": "mc-dropout"},
 }
 """Name of each model that can be fitted -> how it differs from the recipe ``central``, which has the paper's size."""
 

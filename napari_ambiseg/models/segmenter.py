@@ -103,10 +103,16 @@ def build(kind: str, config: dict[str, Any]) -> Segmenter:
         CheckpointError: If the kind is unknown or its configuration is not valid.
     """
     # Imported here because these modules register themselves and import this one.
-    from napari_ambiseg.models import deterministic, diffusion_segmenter, mc_dropout, phiseg
+    from napari_ambiseg.models import deterministic, diffusion_segmenter, mc_dropout, phiseg, prob_unet
 
-    assert {deterministic.DeterministicSegmenter.kind, diffusion_segmenter.DiffusionSegmenter.kind} <= KINDS.keys()
-    assert {mc_dropout.MCDropoutSegmenter.kind, phiseg.PHiSeg.kind} <= KINDS.keys()
+    imported = (
+        deterministic.DeterministicSegmenter,
+        diffusion_segmenter.DiffusionSegmenter,
+        mc_dropout.MCDropoutSegmenter,
+        phiseg.PHiSeg,
+        prob_unet.ProbUNetSegmenter,
+    )
+    assert {segmenter.kind for segmenter in imported} <= KINDS.keys()
     if kind not in KINDS:
         raise CheckpointError(f"unknown kind of model {kind!r}; this version knows {', '.join(sorted(KINDS))}")
     try:
