@@ -171,14 +171,14 @@ def read_dicom_hu(path: Path) -> NDArray[np.float32]:
     return np.where(padding, np.float32(PADDING_HU), hu)
 
 
-def find_series(folder: Path, progress: Callable[[int], None] = lambda count: None) -> list[DicomSeries]:
+def find_series(folder: Path, progress: Callable[[int], object] = lambda count: None) -> list[DicomSeries]:
     """The CT series in a folder and all below it, in the order of their identifiers; other files are passed over.
 
     Links to folders are not followed.
 
     Args:
         folder: Where to look.
-        progress: Called after each file with the number of files seen.
+        progress: Called with 1 for each file that was looked at.
 
     Raises:
         DataFileError: If there is no such folder, or a CT file is damaged: all of those are named.
@@ -187,8 +187,8 @@ def find_series(folder: Path, progress: Callable[[int], None] = lambda count: No
         raise DataFileError(f"there is no folder at {folder}; check the path")
     found: defaultdict[str, list[DicomHeader]] = defaultdict(list)
     damaged = list[str]()
-    for count, path in enumerate(_files(folder), start=1):
-        progress(count)
+    for path in _files(folder):
+        progress(1)
         if not _has_preamble(path):
             continue
         try:
