@@ -27,7 +27,8 @@ import numpy as np
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io import safe_hdf5
-from napari_ambiseg.io.lidc_split import open_split, read_rows
+from napari_ambiseg.io.lidc_columns import Table, read_texts
+from napari_ambiseg.io.lidc_split import open_images, open_split, read_rows
 from napari_ambiseg.io.output import write_output
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
@@ -76,6 +77,35 @@ def read_lidc_hdf5(path: Path, split: str) -> SliceCollection:
     with safe_hdf5.opened(path) as file:
         source = open_split(file, split)
         return read_rows(source, 0, source.count)
+
+
+def named_patients(path: Path) -> dict[str, frozenset[str]]:
+    """The patients of each split, as far as the file names them; no image is read.
+
+    Without ``subject`` the series of ``uids`` stand for patients, unless they are mere numbers from 0 or 1 on: those
+    are counted anew in each split. A split whose columns cannot be read names nobody.
+
+    Raises:
+        DataFileError: If the file is missing, not HDF5, or incomplete.
+    """
+    found: dict[str, frozenset[str]] = {}
+    with safe_hdf5.opened(path) as file:
+        for name, group in safe_hdf5.groups(file).items():
+            try:
+                table = Table(f"split {name!r} of {path}", group, len(open_images(group, name)))
+                subjects = read_texts(table, "subject", 0, table.count) or _series(table)
+            except DataFileError:
+                subjects = ()
+            found[name] = frozenset(subjects)
+    return found
+
+
+def _series(table: Table) -> tuple[str, ...]:
+    """The texts of ``uids``; none if there is no such column, or it only counts."""
+    series = read_texts(table, "uids", 0, table.count) or ()
+    distinct = set(series)
+    counts = any(distinct == {str(i) for i in range(first, first + len(distinct))} for first in (0, 1))
+    return () if counts else series
 
 
 def read_lidc_slice(path: Path, split: str, index: int) -> MultiReaderSlice:

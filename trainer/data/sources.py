@@ -30,10 +30,15 @@ def load_data(names: Sequence[str], split: str, *, seed: int = 0) -> SliceCollec
     return concatenate([_load_one(name, split, seed) for name in names])
 
 
+def is_phantom(name: str) -> bool:
+    """Whether a source is rendered rather than read from a file."""
+    return name.partition(":")[0] == PHANTOM
+
+
 def _load_one(name: str, split: str, seed: int) -> SliceCollection:
-    kind, _, count = name.partition(":")
-    if kind != PHANTOM:
+    if not is_phantom(name):
         return read_lidc_hdf5(Path(name), split)
+    count = name.partition(":")[2]
     if count and not count.isdecimal():
         raise DataFileError(f"{name!r} should be `phantom` or `phantom:N` with a whole number N of slices")
     from napari_ambiseg.phantom import render_collection
