@@ -30,6 +30,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from napari_ambiseg.devices import resolve_device
 from napari_ambiseg.errors import AmbisegError, SettingsError
+from napari_ambiseg.exit_codes import told
+from trainer.batch_norm import synchronise
 from trainer.group import ALONE, Group
 
 T = TypeVar("T")
@@ -71,10 +73,8 @@ def check_devices(count: int, name: str) -> None:
     if name not in {"auto", "cuda"}:
         raise SettingsError(f"{count} processes cannot share the device {name!r}; give --device cuda, cpu or auto")
     if count > cards:
-        raise SettingsError(
-            f"{count} processes need a card each and this machine has {cards}; give --devices {max(cards, 1)}, "
-            "or --device cpu"
-        )
+        fewer = f"--devices {cards}" if cards else "--device cpu"
+        raise SettingsError(f"{count} processes need a card each and this machine has {cards}; give {fewer}")
 
 
 class Processes:
@@ -102,7 +102,8 @@ class Processes:
         self._talk = dist.new_group(backend="gloo", timeout=PATIENCE)
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        """The objective with its weights made process 0's, and gradients that are means over the group."""
+        """The objective with process 0's weights, batch norm over the group, and gradients that are means over it."""
+        synchronise(objective)
         cards = [self._device] if self._device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=cards)
 
@@ -152,10 +153,6 @@ def joined(device: str, devices: int | None = None) -> Generator[tuple[Group, to
         get_error_handler().record_exception(error)  # for the launcher, should process 0 be unable to speak
         _refuse(store, index, str(error))
         raise typer.Exit(REFUSED) from None
-    except KeyboardInterrupt:  # before the first step; later it is a request to save and stop
-        if index:
-            raise typer.Exit(130) from None
-        raise
     except RuntimeError as error:
         if not _lost_another(error):
             raise
@@ -234,7 +231,7 @@ def _reason(store: Store) -> str:
 
 
 def _say(reason: str) -> None:
-    typer.echo(f"error: {' '.join(reason.split())}", err=True)
+    typer.echo(told(reason), err=True)
 
 
 def _lost_another(error: RuntimeError) -> bool:

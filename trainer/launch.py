@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import cast
 
+import typer
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerSpec
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -54,11 +55,14 @@ def launch(words: Sequence[str], devices: int, *, device: str, batch_size: int |
     cores = os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // devices)))  # or each would use them all
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    logging.getLogger("torch.distributed.elastic").disabled = True
-    with tempfile.TemporaryDirectory(prefix="ambiseg-") as folder:
-        agent = _agent(words, devices, folder)
-        with _passing_on_signals(agent) as received:
-            result = cast(RunResult, agent.run())
+    logging.disable(logging.ERROR)  # the agent's own words about ends that are told in one line
+    try:
+        with tempfile.TemporaryDirectory(prefix="ambiseg-") as folder:
+            agent = _agent(words, devices, folder)
+            with _passing_on_signals(agent) as received:
+                result = cast(RunResult, agent.run())
+    finally:
+        logging.disable(logging.NOTSET)
     return _exit_code(result, interrupted=bool(received))
 
 
@@ -85,9 +89,10 @@ def _agent(words: Sequence[str], devices: int, folder: str) -> LocalElasticAgent
 
 @contextmanager
 def _passing_on_signals(agent: LocalElasticAgent) -> Generator[list[int]]:
-    """Ctrl-C and SIGTERM go to the processes, which save and end by themselves, however long that takes.
+    """Ctrl-C and SIGTERM go to the processes as SIGTERM, on which they save and end, however long that takes.
 
-    The agent's own way with signals would kill whoever is still saving after a while, and lose the exit codes.
+    The agent's own way with signals would kill whoever is still saving after a while, and lose the exit codes. SIGINT
+    would have a process that is only starting leave a traceback.
     """
     received: list[int] = []
 
@@ -96,7 +101,7 @@ def _passing_on_signals(agent: LocalElasticAgent) -> Generator[list[int]]:
         for worker in agent.get_worker_group().workers:
             if worker.id is not None:
                 try:
-                    os.kill(worker.id, number)
+                    os.kill(worker.id, signal.SIGTERM)
                 except ProcessLookupError:
                     continue
 
@@ -114,12 +119,14 @@ def _exit_code(result: RunResult, *, interrupted: bool) -> int:
     codes = [failure.exitcode for failure in failures.values()]
     if not failures:
         return 0
-    if bugs := [code for code in codes if code > 0 and code not in {REFUSED, INTERRUPTED}]:
+    if bugs := [code for code in codes if code > 0 and code != REFUSED]:
         return bugs[0]  # each with its traceback
     if 0 in failures and failures[0].exitcode == REFUSED:
         return REFUSED  # process 0 has said why
     if interrupted:
-        return INTERRUPTED  # before there was anything to save
+        typer.echo("stopped", err=True)  # before there was anything to save
+        return INTERRUPTED
+    typer.echo(err=True)  # a progress bar may be under way
     raise ComputeError(_death(failures))
 
 
