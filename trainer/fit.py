@@ -111,6 +111,12 @@ def _drive(
     warning: str | None = None,
 ) -> Run:
     config = run.config
+    seen = group.gather((run.step, described))
+    if any(other != seen[0] for other in seen):
+        raise SettingsError(
+            f"the machines of this run find different slices, or different states in {out}; keep both on a disk that all "
+            "of them see"
+        )
     training, held_out = split_by_patient(data, config.holdout, config.seed)
     shard = Shard(group.index, group.count)
     source = BatchSource(training, config, shard=shard)
