@@ -114,14 +114,16 @@ def _drive(
     seen = group.gather((run.step, described))
     if any(other != seen[0] for other in seen):
         raise SettingsError(
-            f"the machines of this run find different slices, or different states in {out}; keep both on a disk that all "
-            "of them see"
+            f"the machines of this run find different slices, or different states in {out}; keep both on a disk that "
+            "all of them see"
         )
     training, held_out = split_by_patient(data, config.holdout, config.seed)
     shard = Shard(group.index, group.count)
     source = BatchSource(training, config, shard=shard)
     validation = BatchSource(held_out, config, augment=False, shard=shard) if len(held_out) else None
     validator = Validator(held_out, config) if config.validation.every else None
+    if config.result == "best" and validator is None:
+        raise SettingsError("result is 'best', but the run is not judged; give validation.every, e.g. 1000")
     with ExitStack() as stack:
         stop = stop or stack.enter_context(stop_requests())
         folder = RunFolder(out, described, training)
