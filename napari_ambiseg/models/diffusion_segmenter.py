@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.prediction import Prediction, guided
-from napari_ambiseg.diffusion.sampling import SeededNoise, State, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import Denoise, SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import NetworkConfig, build_network
@@ -97,16 +97,21 @@ class DiffusionSegmenter(nn.Module):
         Returns:
             x_hat (S, 1, H, W): in [-1, 1] for x-prediction (tanh), unbounded for the others.
         """
-        inputs = [x_t, image.expand(-1, self.config.image_channels, -1, -1)]
-        if self.config.guidable:
-            flag = torch.zeros_like(x_t) if hidden is None else hidden[:, None, None, None].to(x_t).expand_as(x_t)
-            inputs[1:] = [inputs[1] * (1.0 - flag), flag]
+        inputs = [x_t, *self._shown(x_t, image, hidden)]
         if self.config.self_conditioning:
             inputs.append(torch.zeros_like(x_t) if previous is None else previous)
         output = self.unet(torch.cat(inputs, dim=1), t)
         if self.config.prediction is Prediction.X:
             return torch.tanh(output)
         return self.config.prediction.to_x(output, x_t, lam)
+
+    def _shown(self, x_t: Tensor, image: Tensor, hidden: Tensor | None) -> list[Tensor]:
+        """The image as the network sees it and, if the model is guidable, the channel that says where it is hidden."""
+        repeated = image.expand(-1, self.config.image_channels, -1, -1)
+        if not self.config.guidable:
+            return [repeated]
+        flag = torch.zeros_like(x_t) if hidden is None else hidden[:, None, None, None].to(x_t).expand_as(x_t)
+        return [repeated * (1.0 - flag), flag]
 
     def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
         """See ``Segmenter.sample``.
@@ -118,22 +123,25 @@ class DiffusionSegmenter(nn.Module):
         batch = image.unsqueeze(0).expand(len(seeds), -1, -1, -1)
         noise = SeededNoise(seeds)
         x_1 = noise(batch[:, :1])
+        step = make_step(options.sampler, eta=options.eta)
+        return trajectory(self._denoiser(batch, options.guidance), self.schedule, step, x_1, options.steps, noise)
 
-        everywhere = torch.ones(len(seeds), dtype=torch.bool, device=image.device)
+    def _denoiser(self, image: Tensor, guidance: float) -> Denoise:
+        """The estimates of one trajectory of images (S, 1, H, W); it remembers the last, for self-conditioning."""
+        everywhere = torch.ones(len(image), dtype=torch.bool, device=image.device)
         previous: Tensor | None = None
 
         def denoise(x_t: Tensor, t: Tensor, lam: Tensor) -> Tensor:
             nonlocal previous
-            times = torch.full((len(seeds),), float(t), device=x_t.device)
-            x_hat = self(x_t, batch, times, lam, previous=previous)
-            if options.guidance:
-                without_image = self(x_t, batch, times, lam, previous=previous, hidden=everywhere)
-                x_hat = guided(x_hat, without_image, options.guidance)
+            times = torch.full((len(image),), float(t), device=x_t.device)
+            x_hat = self(x_t, image, times, lam, previous=previous)
+            if guidance:
+                without_image = self(x_t, image, times, lam, previous=previous, hidden=everywhere)
+                x_hat = guided(x_hat, without_image, guidance)
             previous = x_hat = x_hat.clamp(-1.0, 1.0)
             return x_hat
 
-        step = make_step(options.sampler, eta=options.eta)
-        return trajectory(denoise, self.schedule, step, x_1, options.steps, noise)
+        return denoise
 
 
 @register(DiffusionSegmenter.kind)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ambiseg.diffusion.schedule import Schedule, alpha, cosine, sigma
+from napari_ambiseg.diffusion.schedule import Schedule, alpha, cosine, cosine_rate, sigma
 from napari_ambiseg.errors import SettingsError
 
 TIMES = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
@@ -90,3 +90,26 @@ def test_impossible_input_scale_is_refused_by_value(b: float) -> None:
 def test_bounds_in_the_wrong_order_are_refused(bounds: tuple[float, float]) -> None:
     with pytest.raises(SettingsError, match="the first must be below the second"):
         Schedule(bounds=bounds)
+
+
+@pytest.mark.parametrize("b", [1.0, 0.1])
+def test_the_rate_is_the_negative_derivative_of_the_log_snr(b: float) -> None:
+    times = TIMES.clone().requires_grad_()
+    schedule = Schedule(input_scale=b, bounds=WIDE)
+    (slope,) = torch.autograd.grad(schedule(times).sum(), times)
+    torch.testing.assert_close(schedule.rate(TIMES), -slope, rtol=1e-9, atol=0)
+
+
+def test_the_rate_agrees_with_finite_differences() -> None:
+    h, schedule = 1e-5, Schedule()
+    inside = TIMES[10:-10]
+    differences = (schedule(inside - h) - schedule(inside + h)) / (2 * h)
+    torch.testing.assert_close(schedule.rate(inside), differences, rtol=1e-5, atol=0)
+
+
+def test_the_rate_is_two_pi_at_its_slowest_and_zero_where_log_snr_is_clamped() -> None:
+    assert float(cosine_rate(torch.tensor(0.5, dtype=torch.float64))) == pytest.approx(2 * math.pi)
+    assert float(cosine_rate(TIMES).min()) == pytest.approx(2 * math.pi)
+    narrow = Schedule(input_scale=1.0, bounds=(-1.0, 1.0))
+    assert narrow.rate(torch.tensor([0.0, 0.1, 0.9, 1.0])).tolist() == [0, 0, 0, 0]
+    assert float(narrow.rate(torch.tensor(0.5))) == pytest.approx(2 * math.pi)
