@@ -12,11 +12,12 @@ from napari_ambiseg import exit_codes
 from napari_ambiseg.errors import SettingsError
 from trainer.argv import spread
 from trainer.evaluate import evaluate_command
+from trainer.stopping import stop_requests, works_alone
 
 if TYPE_CHECKING:
     from trainer.config import DataSource, FitConfig
 
-SEVERAL_VALUES = {"--data", "--readings", "--set"}
+SEVERAL_VALUES = {"--data", "--apart", "--readings", "--set"}
 
 app = typer.Typer(
     help="Fit and judge the models that napari-ambiseg samples.",
@@ -33,6 +34,10 @@ def fit_command(
     recipe: Annotated[str | None, typer.Argument(help="Name of a recipe (`fit --list`), or a config.json.")] = None,
     data: Annotated[list[str] | None, typer.Option(help="HDF5 files, or `phantom` for rendered slices.")] = None,
     split: Annotated[str | None, typer.Option(help="Group of the HDF5 files to train on; default train.")] = None,
+    apart: Annotated[
+        list[str] | None, typer.Option(help="HDF5 files of which no patient, of any split, may be trained on.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the data and the settings, then stop.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps, replacing the recipe's.")] = None,
@@ -49,12 +54,14 @@ def fit_command(
     if list_:
         _list_recipes()
         return
+    stop = context.with_resource(stop_requests()) if works_alone(devices) else None  # before torch takes its seconds
     import torch
 
-    from trainer.data.sources import load_data
+    from trainer.data.checks import read_checked, rehearse
     from trainer.distributed import is_restarted, joined, must_launch, together
     from trainer.fit import fit
     from trainer.fit import resume as resume_run
+    from trainer.run_folder import result_file
     from trainer.state import has_state
 
     def plan() -> "tuple[FitConfig, DataSource, Path, bool]":
@@ -77,10 +84,18 @@ def fit_command(
     with joined(device, devices) as (group, own):
         with together(group):
             config, source, folder, begun = plan()
-            collection = load_data(source.names, source.split, seed=config.seed)
-        run = (resume_run if begun else fit)(config, collection, folder, device=own, source=source, group=group)
+            collection = read_checked(
+                source.names, source.split, seed=config.seed, grid_px=config.grid_px, apart=apart or ()
+            )
+            seen = rehearse(config, collection) if check else None
+        if seen:
+            if group.index == 0:
+                typer.echo(seen)
+            return
+        action = resume_run if begun else fit
+        run = action(config, collection, folder, device=own, source=source, group=group, stop=stop)
         if group.index == 0:
-            model = folder / "model.safetensors"
+            model = folder / result_file(config, folder)
             typer.echo(f"{config.recipe}: {run.step} of {config.steps} steps; the model is {model}")
 
 

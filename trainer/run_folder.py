@@ -24,7 +24,7 @@ from napari_ambiseg.errors import CheckpointError, SettingsError
 from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.config import RunDescription
+from trainer.config import FitConfig, RunDescription
 from trainer.kinds import model_config
 from trainer.loop import Run
 from trainer.state import save_state
@@ -35,6 +35,11 @@ MODEL_FILE = "model.safetensors"
 BEST_FILE = "best.safetensors"
 SAMPLES_FOLDER = "samples"
 KEPT_PICTURES = 5
+
+
+def result_file(config: FitConfig, folder: Path) -> str:
+    """Name of the file in a run's folder with the weights that ``config.result`` asks for."""
+    return BEST_FILE if config.result == "best" and (folder / BEST_FILE).is_file() else MODEL_FILE
 
 
 class RunFolder:

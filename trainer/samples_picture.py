@@ -1,7 +1,7 @@
 """A few slices with their experts and samples as one picture: the quickest way to see that a run goes wrong.
 
 A row is a slice: the image, the image with each expert's outline in a colour, then the image with one sample's outline
-each. A mask that is empty has no outline.
+each. A mask that is empty has no outline; the tile says how many are.
 """
 
 import io
@@ -40,6 +40,11 @@ def draw_samples(shown: Sequence[Shown], caption: str) -> NDArray[np.uint8]:
             canvas[top : top + tile, left : left + tile] = picture
     image = Image.fromarray(canvas)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default_imagefont()
+    for i, one in enumerate(shown):
+        for j, masks in enumerate([one.experts, *one.readings[:SAMPLES, None]], start=1):
+            if words := _empty(masks):
+                place = (j * (tile + _GAP) + 2, _LINE + i * (tile + _GAP) + tile - _LINE)
+                draw.text(place, words, fill=_WHITE, font=font, stroke_width=1, stroke_fill=(0, 0, 0))
     titles = ["image", "experts", *(f"sample {i + 1}" for i in range(len(rows[0]) - 2))]
     for j, title in enumerate(titles):
         draw.text((j * (tile + _GAP) + 2, 2), title, fill=_WHITE, font=font)
@@ -52,6 +57,14 @@ def as_png(picture: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _empty(masks: NDArray[np.bool_]) -> str:
+    """How many of the masks (M, H, W) of a tile are empty, in words; nothing if none is."""
+    count = int((~masks.any(axis=(1, 2))).sum())
+    if count and len(masks) > 1:
+        return f"{count} of {len(masks)} empty"
+    return "empty" if count else ""
 
 
 def _row(one: Shown) -> list[NDArray[np.uint8]]:
