@@ -18,18 +18,21 @@ from napari_ambiseg.errors import AmbisegError, DataFileError
 from napari_ambiseg.io.lidc_faults import split_faults
 from napari_ambiseg.io.lidc_hdf5 import named_patients
 from napari_ambiseg.readings.collection import SliceCollection, concatenate
+from trainer.config import FitConfig
+from trainer.data.batches import BatchSource, split_by_patient
 from trainer.data.sources import is_phantom, load_data
 
 _LISTED = 3  # slices or patients that a sentence names
 
 
 class DataFaults(DataFileError):
-    """Everything that is wrong with the data, each fault on a line of its own that begins with "- "."""
+    """Everything that is wrong with the data: a sentence, or several, each on a line that begins with "- "."""
 
     @property
     def faults(self) -> tuple[str, ...]:
         """The faults, a sentence each."""
-        return tuple(str(self).split("\n- ")[1:])
+        first, *others = str(self).split("\n- ")
+        return tuple(others or [first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,33 @@ def read_checked(
     return concatenate(list(parts.values())) if parts else load_data(names, split)
 
 
+def rehearse(config: FitConfig, slices: SliceCollection) -> str:
+    """Draw the first batch as a run would, and say what the run would learn from.
+
+    Raises:
+        SettingsError: If the settings do not fit the data.
+    """
+    training, held_out = split_by_patient(slices, config.holdout, config.seed)
+    BatchSource(training, config).batch(0)
+    slices_a_step = config.batch_size / (1 if config.experts == "random" else slices.filled.shape[1])
+    return (
+        f"{_describe(slices)[0]}, up to {slices.filled.sum(axis=1).max()} experts each: "
+        f"{_count(training)} to train on, {_count(held_out)} held out; {config.steps} steps of {config.batch_size} "
+        f"examples show every slice {config.steps * slices_a_step / len(training):.3g} times"
+    )
+
+
+def _count(slices: SliceCollection) -> str:
+    return f"{len(slices)} slices of {len(set(slices.subjects))} patients"
+
+
 def refuse(faults: Sequence[str]) -> None:
     """Raise ``DataFaults`` if there are any."""
+    one_line = [" ".join(fault.split()) for fault in faults]
+    if len(faults) == 1:
+        raise DataFaults(one_line[0])
     if faults:
-        one_line = [" ".join(fault.split()) for fault in faults]
-        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-        raise DataFaults(f"the data have {count}, and nothing was done with them:\n- " + "\n- ".join(one_line))
+        raise DataFaults("\n- ".join([f"the data have {len(faults)} faults; nothing was done with them", *one_line]))
 
 
 def collection_faults(slices: SliceCollection, *, grid_px: int = 1) -> list[str]:
