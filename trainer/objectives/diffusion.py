@@ -70,7 +70,7 @@ class DiffusionObjective(Objective):
             return self.model(x_t, batch.image, t, lam, hidden=hidden)
         with torch.no_grad():
             first = self.model(x_t, batch.image, t, lam, hidden=hidden).clamp(-1.0, 1.0)
-        torch.clear_autocast_cache()  # it would give the next pass these 16-bit weights, which know of no gradient
+        torch.clear_autocast_cache()  # older torch would reuse its 16-bit weights, made without gradient
         sees_first = (condition < SELF_CONDITIONED)[:, None, None, None]
         previous = torch.where(sees_first, first, 0.0)
         return self.model(x_t, batch.image, t, lam, previous=previous, hidden=hidden)
