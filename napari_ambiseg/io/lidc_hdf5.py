@@ -9,9 +9,9 @@ One group per split (``train``, ``val``, ``test``), in it per slice
     present   (N, R)        ours, optional: 1 for each reader who read the slice; without it all did
 
 and as attributes of the file or the group ``spacing_mm`` (one number or height and width; 0.5), ``intensity_low``,
-``intensity_high``, ``lung_hu``, ``tissue_hu`` (see ``readings.intensity``) and ``rendered``. Labels whose reader axis
-cannot be told from their shape (R = H = W) need the attribute ``reader_axis``, "first" or "last". Written is the form
-in the table.
+``intensity_high``, ``lung_hu``, ``tissue_hu`` (see ``readings.intensity``) and ``rendered``; of the file also
+``summary``, a text for people. Labels whose reader axis cannot be told from their shape (R = H = W) need the attribute
+``reader_axis``, "first" or "last". Written is the form in the table.
 
 The patient of a slice is ``subject``; without that column the text of ``uids``; without both every slice counts as a
 patient of its own, named by file, split and index: splits and bootstraps by patient are then only as good as the file
@@ -21,9 +21,11 @@ lets them be.
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io import safe_hdf5
@@ -34,6 +36,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
 
 _BLOCK = 256  # slices whose masks are turned at a time
+_PACKED: dict[str, Any] = {"compression": "gzip", "shuffle": True, "fletcher32": True}
 _USUAL = ("val", "test", "train")  # held-out slices first: on these a model shows what it can do
 
 
@@ -123,8 +126,20 @@ def read_lidc_slice(path: Path, split: str, index: int) -> MultiReaderSlice:
         return read_rows(source, index, index + 1)[0]
 
 
-def write_lidc_hdf5(path: Path, splits: Mapping[str, SliceCollection]) -> None:
+def write_lidc_hdf5(
+    path: Path,
+    splits: Mapping[str, SliceCollection],
+    *,
+    z_mm: Mapping[str, NDArray[np.float64]] | None = None,
+    summary: str | None = None,
+) -> None:
     """Write splits as one file that replaces ``path`` in one step.
+
+    Args:
+        path: Target.
+        splits: Slices by the name of their split.
+        z_mm: Where each slice lies along the body (N,), for the splits for which that is known.
+        summary: What to say of the file, kept in the attribute ``summary``.
 
     Raises:
         DataFileError: If there is nothing to write, a split has no name of its own, or the target cannot be written.
@@ -137,29 +152,33 @@ def write_lidc_hdf5(path: Path, splits: Mapping[str, SliceCollection]) -> None:
     buffer = io.BytesIO()  # HDF5 does not survive a full disk while it writes, a buffer does not meet one
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:  # the first that checks its own structure
         for name, slices in splits.items():
-            _write_split(file.create_group(name), slices)
+            group = file.create_group(name)
+            _write_split(group, slices)
+            if z_mm is not None and name in z_mm:
+                group.create_dataset("z_mm", data=z_mm[name], **_PACKED)
+        if summary is not None:
+            file.attrs["summary"] = summary
     write_output(path, buffer.getvalue())
 
 
 def _write_split(group: h5py.Group, slices: SliceCollection) -> None:
-    packed = {"compression": "gzip", "shuffle": True, "fletcher32": True}
     chunk = min(16, len(slices))
     height, width = slices.images.shape[1:]
     readers = slices.readings.shape[1]
-    group.create_dataset("images", data=slices.images, chunks=(chunk, height, width), **packed)
+    group.create_dataset("images", data=slices.images, chunks=(chunk, height, width), **_PACKED)
     labels = group.create_dataset(
-        "labels", (len(slices), height, width, readers), np.uint8, chunks=(chunk, height, width, readers), **packed
+        "labels", (len(slices), height, width, readers), np.uint8, chunks=(chunk, height, width, readers), **_PACKED
     )
     for first in range(0, len(slices), _BLOCK):
         labels[first : first + _BLOCK] = np.moveaxis(slices.readings[first : first + _BLOCK], 1, 3)
     labels.attrs["reader_axis"] = "last"
     series = {subject: i for i, subject in enumerate(dict.fromkeys(slices.subjects))}
-    group.create_dataset("uids", data=np.array([series[s] for s in slices.subjects], np.int64), **packed)
-    group.create_dataset("nodule", data=slices.nodules, **packed)
+    group.create_dataset("uids", data=np.array([series[s] for s in slices.subjects], np.int64), **_PACKED)
+    group.create_dataset("nodule", data=slices.nodules, **_PACKED)
     if slices.present is not None:
-        group.create_dataset("present", data=slices.present.astype(np.uint8), **packed)
+        group.create_dataset("present", data=slices.present.astype(np.uint8), **_PACKED)
     for key, texts in (("subject", slices.subjects), ("name", slices.names)):
-        group.create_dataset(key, data=np.array([text.encode() for text in texts]), **packed)
+        group.create_dataset(key, data=np.array([text.encode() for text in texts]), **_PACKED)
     group.attrs["spacing_mm"] = slices.spacing_mm
     group.attrs["rendered"] = int(slices.rendered)
     group.attrs["intensity_low"], group.attrs["intensity_high"] = slices.intensity.low, slices.intensity.high
