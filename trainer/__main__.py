@@ -12,6 +12,7 @@ from napari_ambiseg import exit_codes
 from napari_ambiseg.errors import SettingsError
 from trainer.argv import spread
 from trainer.evaluate import evaluate_command
+from trainer.prepare import prepare_command
 from trainer.stopping import stop_requests, works_alone
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("evaluate")(evaluate_command)
+app.command("prepare")(prepare_command)
 
 
 @app.command("fit")
