@@ -1,6 +1,7 @@
 """The command line: ``python -m trainer COMMAND``. Errors of the user end in one line and exit code 2."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ from trainer.stopping import stop_requests, works_alone
 if TYPE_CHECKING:
     from trainer.config import DataSource, FitConfig
 
-SEVERAL_VALUES = {"--data", "--apart", "--readings", "--set"}
+SEVERAL_VALUES = {"--data", "--apart", "--readings", "--set", "--sweep-steps", "--sweep-samplers"}
 
 app = typer.Typer(
     help="Fit and judge the models that napari-ambiseg samples.",
@@ -56,7 +57,8 @@ def fit_command(
     if list_:
         _list_recipes()
         return
-    stop = context.with_resource(stop_requests()) if works_alone(devices) else None  # before torch takes its seconds
+    # Torch and the data take their seconds; Ctrl-C may still cut these short.
+    stop = context.with_resource(stop_requests(signals=[signal.SIGTERM])) if works_alone(devices) else None
     import torch
 
     from trainer.data.checks import read_checked, rehearse

@@ -1,9 +1,8 @@
-"""``python -m trainer evaluate``: judge a model against the experts, slice by slice; see ``trainer.evaluation``.
+"""``python -m trainer evaluate``: judge models against the experts, slice by slice; see ``trainer.evaluation``.
 
 Only typer is imported here, so that the command line answers ``--help`` at once; the rest comes when the command runs.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,9 @@ INTERRUPTED = 130
 
 
 def evaluate_command(
-    weights: Annotated[str, typer.Argument(help="Path of a model file, or name of a bundled model.")],
+    weights: Annotated[
+        list[str], typer.Argument(help="Model files or names of bundled models; all are compared with the first.")
+    ],
     data: Annotated[list[str], typer.Option(help="HDF5 files, or `phantom` (`phantom:N`) for rendered slices.")],
     split: Annotated[str, typer.Option(help="Group of the HDF5 files.")] = "val",
     readings: Annotated[list[int], typer.Option(help="Numbers of readings to judge.")] = [4, 16],  # noqa: B006
@@ -23,10 +24,26 @@ def evaluate_command(
     eta: Annotated[float, typer.Option(help="Stochasticity of DDIM, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
+    crop: Annotated[
+        str | None,
+        typer.Option(help="Judge the whole slice, its central or a seeded uniform crop; default: as it was trained."),
+    ] = None,
+    crop_px: Annotated[int | None, typer.Option(help="Side of the crop; default: what the model reads.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many slices, evenly spaced from a seeded start.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of readings, subset and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of readings, subset, crops and intervals.")] = 0,
+    sweep_steps: Annotated[
+        list[int], typer.Option(help="Judge diffusion models at these numbers of steps too, e.g. 2 3 4 5 10 20 50.")
+    ] = [],  # noqa: B006
+    sweep_samplers: Annotated[list[str], typer.Option(help="Samplers of that sweep.")] = ["ddim", "ddpm"],  # noqa: B006
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
-    per_slice: Annotated[Path | None, typer.Option(help="Keep rows here as JSON lines, and go on from them.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the figures as CSV, a line for each.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a report in Markdown.")] = None,
+    per_slice: Annotated[
+        Path | None, typer.Option(help="Keep rows as JSON lines and go on from them: a file; of several runs a folder.")
+    ] = None,
+    per_slice_csv: Annotated[Path | None, typer.Option(help="Write the figures of every slice as CSV.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for curves and pages of samples, PNG and SVG.")] = None,
+    page_slices: Annotated[int, typer.Option(min=1, help="Slices on a page of samples.")] = 6,
     references: Annotated[
         bool, typer.Option("--references", help="Judge simple readers on the same slices too.")
     ] = False,
@@ -34,46 +51,41 @@ def evaluate_command(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one process.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each that share the slices.")] = 1,
 ) -> None:
-    """Judge a model: GED, Dice and HM-IoU against the experts, with 95 % intervals from resampling patients."""
+    """Judge models: GED, Dice, calibration, ... against the experts, with 95 % intervals from resampling patients."""
     import torch
 
-    import napari_ambiseg
-    from napari_ambiseg.io.output import check_target, write_output
     from napari_ambiseg.models.segmenter import SamplingOptions
-    from trainer.evaluation.data import read_data
-    from trainer.evaluation.protocol import Protocol
-    from trainer.evaluation.report import as_json, summarise, table
-    from trainer.evaluation.run import Interrupted, describe_model, evaluate, judge_references
+    from trainer.evaluation.output import Outputs
+    from trainer.evaluation.report import table
+    from trainer.evaluation.run import Interrupted
+    from trainer.evaluation.session import Request, carry_out
 
     if threads:
         torch.set_num_threads(threads)
-    if json_ is not None:
-        check_target(json_)  # now, not after hours of work
-    options = SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance)
-    name, digest = describe_model(weights)
-    chosen = read_data(data, split, limit=limit, seed=seed)
-    protocol = Protocol(
-        model=name,
-        model_sha256=digest,
-        data=tuple(source.description for source in chosen.sources),
-        limit=limit,
-        readings=tuple(sorted(set(readings))),
-        steps=options.steps,
-        sampler=options.sampler,
-        eta=options.eta,
+    request = Request(
+        weights=tuple(weights),
+        data=tuple(data),
+        split=split,
+        readings=tuple(readings),
+        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
         threshold=threshold,
+        limit=limit,
         seed=seed,
-        version=napari_ambiseg.__version__,
-        guidance=options.guidance,
+        crop=crop,
+        crop_px=crop_px,
+        references=references,
+        sweep_steps=tuple(sweep_steps),
+        sweep_samplers=tuple(sweep_samplers),
+        keep=per_slice,
+        device=device,
+        workers=workers,
     )
+    outputs = Outputs(json_, csv, markdown, per_slice_csv, plots, page_slices)
+    outputs.check()  # now, not after hours of work
     try:
-        rows = evaluate(weights, chosen, protocol, keep=per_slice, device=device, workers=workers)
+        outcome = carry_out(request)
     except Interrupted as stop:
         typer.echo(f"\n{stop}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    model = summarise([row.figures for row in rows], [row.patient for row in rows], protocol)
-    others = judge_references(chosen, protocol) if references else {}
-    if json_ is not None:
-        result = as_json(model, rows, protocol, others)
-        write_output(json_, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
-    typer.echo(table(model, rows, protocol, others))
+    outputs.write(outcome)
+    typer.echo(table(outcome))

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
+from trainer.data.crops import central_crop, evaluation_crop
 from trainer.data.sources import collection_digest, load_data
-from trainer.evaluation.protocol import DataDescription, evenly_spaced, slice_seed
+from trainer.evaluation.metrics import Experts
+from trainer.evaluation.protocol import DataDescription, Protocol, evenly_spaced, slice_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +21,18 @@ class Task:
 
     Attributes:
         id: "file/split/index in the split": the same slice has the same name in every evaluation.
-        slice: The slice with its experts' masks.
+        slice: The slice, or the crop of it that is judged, with the masks of the experts who read it.
+        slots: The slot of each of these experts in the data.
     """
 
     id: str
     slice: MultiReaderSlice
+    slots: tuple[int, ...]
+
+    @property
+    def experts(self) -> Experts:
+        """Whom the readings are judged against."""
+        return Experts(self.slice.readings, self.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +64,19 @@ class EvaluationData:
     sources: tuple[Source, ...]
     chosen: tuple[int, ...]
 
+    def task(self, position: int, protocol: Protocol) -> Task:
+        """The slice at a position of the subset, cropped as the protocol says.
+
+        Raises:
+            InputImageError: If the slice is smaller than the crop.
+        """
+        source, index = self._locate(position)
+        name, whole = source.slice_id(index), source.collection[index]
+        slots = tuple(np.flatnonzero(source.collection.filled[index]).tolist())
+        return Task(name, _cropped(whole, name, protocol), slots)
+
     def __len__(self) -> int:
         return len(self.chosen)
-
-    def __getitem__(self, position: int) -> Task:
-        """The slice at a position of the subset."""
-        source, index = self._locate(position)
-        return Task(source.slice_id(index), source.collection[index])
 
     @property
     def ids(self) -> list[str]:
@@ -106,5 +123,17 @@ def _source(name: str, split: str, seed: int) -> Source:
             f"split {split!r} of {name} has {len(collection)} slices with {collection.readings.shape[1]} experts; "
             "an evaluation needs at least one of each"
         )
-    description = DataDescription(Path(name).name, split, len(collection), collection_digest(collection))
-    return Source(description, collection)
+    if nobody := np.flatnonzero(~collection.filled.any(axis=1)).tolist():
+        raise DataFileError(
+            f"nobody read slice {nobody[0]} of split {split!r} of {name} ({len(nobody)} such slices); leave them out"
+        )
+    digest, readers = collection_digest(collection), collection.readings.shape[1]
+    return Source(DataDescription(Path(name).name, split, len(collection), digest, readers), collection)
+
+
+def _cropped(one: MultiReaderSlice, slice_id: str, protocol: Protocol) -> MultiReaderSlice:
+    if protocol.crop_px is None:
+        return one
+    if protocol.crop == "central":
+        return central_crop(one, protocol.crop_px)
+    return evaluation_crop(one, protocol.crop_px, slice_id=slice_id, seed=protocol.seed)

@@ -6,11 +6,14 @@ only under the same protocol.
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from napari_ambiseg.errors import SettingsError
+
+Crop = Literal["whole", "central", "uniform"]
+CROPS: tuple[Crop, ...] = get_args(Crop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,14 @@ class DataDescription:
         split: Group in the file.
         slices: Number of slices that the split has.
         sha256: Of the images and masks of the split.
+        readers: Expert slots that it has; not all of them need be filled on every slice.
     """
 
     name: str
     split: str
     slices: int
     sha256: str
+    readers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,10 @@ class Protocol:
         threshold: The relative area r of the post-processing ("pp").
         seed: Of the readings, of the subset and of the intervals.
         version: Of napari-ambiseg.
-        area: The part of a slice that is judged.
         guidance: Weight of classifier-free guidance; 0 is off.
+        crop: The part of a slice that is read and judged: all of it ("whole"), its middle ("central"), or a square
+            that the seed puts anywhere ("uniform").
+        crop_px: Side of the crop, in the data's pixels; None with "whole".
     """
 
     model: str
@@ -61,8 +68,9 @@ class Protocol:
     threshold: float
     seed: int
     version: str
-    area: str = "whole slice"
     guidance: float = 0.0
+    crop: Crop = "whole"
+    crop_px: int | None = None
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:
@@ -75,10 +83,23 @@ class Protocol:
             raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
         if self.limit is not None and self.limit < 1:
             raise SettingsError(f"limit is {self.limit}; give at least 1, or leave it out to take every slice")
+        if (self.crop == "whole") != (self.crop_px is None):
+            raise SettingsError(f"the crop is {self.crop!r}, its side {self.crop_px}; a crop needs a side, whole none")
+
+    @property
+    def area(self) -> str:
+        """The part of a slice that is judged, in words."""
+        return "whole slice" if self.crop_px is None else f"{self.crop} crop, {self.crop_px} x {self.crop_px} pixels"
+
+    @property
+    def readers(self) -> int:
+        """The most expert slots that any source has."""
+        return max(part.readers for part in self.data)
 
     def as_json(self) -> dict[str, Any]:
-        """The record as JSON has it (lists for tuples)."""
-        return {**asdict(self), "data": [asdict(part) for part in self.data], "readings": list(self.readings)}
+        """The record as JSON has it (lists for tuples), the area in words too."""
+        lists = {"data": [asdict(part) for part in self.data], "readings": list(self.readings)}
+        return {**asdict(self), **lists, "area": self.area}
 
 
 def evenly_spaced(total: int, limit: int | None, *, seed: int) -> list[int]:

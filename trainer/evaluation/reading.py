@@ -5,21 +5,50 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_ambiseg import engine
 from napari_ambiseg.errors import AmbisegError, ComputeError
 from napari_ambiseg.models.checkpoint import Model
 from trainer.evaluation.data import Task
-from trainer.evaluation.metrics import slice_metrics
+from trainer.evaluation.metrics import judge
 from trainer.evaluation.protocol import Protocol, slice_seed
 from trainer.evaluation.rows import Row
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a model drew on one slice.
+
+    Attributes:
+        seed: What it was read with; see ``slice_seed``.
+        readings: Masks (S, H, W), as many as the largest number that is judged.
+        seconds: Time that it took.
+    """
+
+    seed: int
+    readings: NDArray[np.bool_]
+    seconds: float
+
+
 def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") -> Row:
     """Draw the largest number of readings once, and judge every number of them.
+
+    Raises:
+        AmbisegError: If the slice cannot be read; the message names it.
+    """
+    drawn = draw(model, task, protocol, device=device)
+    judged = judge(samples=drawn.readings, experts=task.experts, counts=protocol.readings, threshold=protocol.threshold)
+    return Row(id=task.id, patient=task.slice.subject, seed=drawn.seed, seconds=drawn.seconds, judged=judged)
+
+
+def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") -> Drawn:
+    """Draw the largest number of readings of a slice that is judged; the same again whenever it is asked for.
 
     Raises:
         AmbisegError: If the slice cannot be read; the message names it.
@@ -40,13 +69,7 @@ def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "a
         )
     except AmbisegError as error:
         raise type(error)(f"slice {task.id}: {error}") from error
-    figures = slice_metrics(
-        samples=sampled.readings,
-        experts=task.slice.readings,
-        counts=protocol.readings,
-        threshold=protocol.threshold,
-    )
-    return Row(id=task.id, patient=task.slice.subject, seed=seed, seconds=sampled.seconds, figures=figures)
+    return Drawn(seed, sampled.readings, sampled.seconds)
 
 
 def read_slices(weights: str, tasks: Iterable[Task], protocol: Protocol, *, device: str, workers: int) -> Iterator[Row]:

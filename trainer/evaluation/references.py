@@ -12,39 +12,41 @@ Each reference answers N masks for a slice, which are judged as a model's readin
   E d(S, S') = (1 - 1/N) D.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg.readings.consensus import majority
-from trainer.evaluation.metrics import slice_metrics
+from trainer.evaluation.metrics import Experts, Judged, judge, mean_of
 from trainer.evaluation.protocol import slice_seed
 
 REFERENCES = ("empty", "one_expert", "majority_oracle", "experts_resampled")
 
 
-def reference_metrics(
-    slice_id: str, experts: NDArray[np.bool_], *, counts: Sequence[int], threshold: float, seed: int
-) -> dict[str, dict[str, float]]:
-    """The figures of every reference on one slice.
+def judge_references(
+    slice_id: str, experts: Experts, *, counts: Sequence[int], threshold: float, seed: int
+) -> dict[str, Judged]:
+    """What is said of every reference on one slice.
 
     Args:
         slice_id: Keys the draw of ``experts_resampled``.
-        experts: Experts' masks (R, H, W), R at least 1.
+        experts: Who read it.
         counts: Numbers N of readings.
         threshold: The relative area r of the post-processing.
         seed: Keys the draw too.
 
     Returns:
-        Reference -> figure -> value; those of ``one_expert`` are NaN if there is only one expert.
+        Reference -> its judgement; the figures of ``one_expert`` are NaN if there is only one expert.
     """
-    drawn = resampled(slice_id, experts, max(counts), seed=seed)
+    masks = experts.masks
+    drawn = resampled(slice_id, masks, max(counts), seed=seed)
     return {
-        "empty": _of_one_mask(np.zeros_like(experts[0]), experts, counts, threshold),
+        "empty": _of_one_mask(np.zeros_like(masks[0]), experts, counts, threshold),
         "one_expert": _leave_one_out(experts, counts, threshold),
-        "majority_oracle": _of_one_mask(majority(experts), experts, counts, threshold),
-        "experts_resampled": slice_metrics(samples=drawn, experts=experts, counts=counts, threshold=threshold),
+        "majority_oracle": _of_one_mask(majority(masks), experts, counts, threshold),
+        "experts_resampled": judge(samples=drawn, experts=experts, counts=counts, threshold=threshold),
     }
 
 
@@ -54,17 +56,21 @@ def resampled(slice_id: str, experts: NDArray[np.bool_], count: int, *, seed: in
     return experts[rng.integers(len(experts), size=count)]
 
 
-def _of_one_mask(
-    mask: NDArray[np.bool_], experts: NDArray[np.bool_], counts: Sequence[int], threshold: float
-) -> dict[str, float]:
-    """The figures of one mask repeated."""
+def _of_one_mask(mask: NDArray[np.bool_], experts: Experts, counts: Sequence[int], threshold: float) -> Judged:
+    """One mask repeated."""
     repeated = np.broadcast_to(mask, (max(counts), *mask.shape))
-    return slice_metrics(samples=repeated, experts=experts, counts=counts, threshold=threshold)
+    return judge(samples=repeated, experts=experts, counts=counts, threshold=threshold)
 
 
-def _leave_one_out(experts: NDArray[np.bool_], counts: Sequence[int], threshold: float) -> dict[str, float]:
-    """The mean over experts of the figures of each against the others."""
-    if len(experts) < 2:
-        return dict.fromkeys(_of_one_mask(experts[0], experts, counts, threshold), float("nan"))
-    each = [_of_one_mask(experts[r], np.delete(experts, r, axis=0), counts, threshold) for r in range(len(experts))]
-    return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
+def _leave_one_out(experts: Experts, counts: Sequence[int], threshold: float) -> Judged:
+    """The mean over experts of each against the others."""
+    if len(experts.masks) < 2:
+        alone = _of_one_mask(experts.masks[0], experts, counts, threshold)
+        undefined = {name: (math.nan,) * len(vector) for name, vector in alone.vectors.items()}
+        return Judged(dict.fromkeys(alone.figures, math.nan), undefined)
+    each = [_of_one_mask(experts.masks[r], _without(experts, r), counts, threshold) for r in range(len(experts.masks))]
+    return mean_of(each)
+
+
+def _without(experts: Experts, r: int) -> Experts:
+    return Experts(np.delete(experts.masks, r, axis=0), experts.slots[:r] + experts.slots[r + 1 :])

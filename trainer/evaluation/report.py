@@ -1,71 +1,123 @@
-"""What an evaluation says: a JSON object for programs, a table for people."""
+"""What an evaluation says: a JSON object for programs, a short table for people at a terminal.
+
+Everything but the times is a function of the protocol: an evaluation that was stopped and resumed says the same.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from trainer.evaluation.bootstrap import Interval, patient_intervals
-from trainer.evaluation.metrics import metric_names
-from trainer.evaluation.protocol import Protocol
-from trainer.evaluation.rows import Row
-
-Summary = dict[str, Interval]
-"""Figure -> its mean and interval over the slices."""
+from trainer.evaluation.bootstrap import Difference, Interval
+from trainer.evaluation.metrics import THRESHOLDS, metric_names
+from trainer.evaluation.session import Evaluated, Outcome
+from trainer.evaluation.summary import Summary, by_relative_area
 
 
-def summarise(figures: Sequence[Mapping[str, float]], patients: Sequence[str], protocol: Protocol) -> Summary:
-    """Means and intervals of the figures of all slices.
-
-    Args:
-        figures: Figure -> value, one a slice.
-        patients: Patient of each slice.
-        protocol: Says which figures there are, and the seed of the resampling.
-    """
-    names = metric_names(protocol.readings)
-    values = np.array([[one[name] for name in names] for one in figures])
-    return dict(zip(names, patient_intervals(values, patients, seed=protocol.seed), strict=True))
-
-
-def as_json(
-    model: Summary, rows: Sequence[Row], protocol: Protocol, references: Mapping[str, Summary]
-) -> dict[str, Any]:
-    """The whole evaluation as JSON has it; "references" only if there are any."""
-    result: dict[str, Any] = {name: interval.as_json() for name, interval in model.items()}
-    result |= {
-        "slices": len(rows),
-        "patients": len({row.patient for row in rows}),
-        "seconds_per_slice": float(np.mean([row.seconds for row in rows])),
-        "protocol": protocol.as_json(),
-    }
-    if references:
-        result["references"] = {
-            reader: {name: interval.as_json() for name, interval in summary.items()}
-            for reader, summary in references.items()
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The whole evaluation. One model's figures stand at the top, several under "models" with "differences" beside."""
+    described = [_described(outcome, one) for one in outcome.models]
+    result: dict[str, Any] = described[0] if len(described) == 1 else {"models": described}
+    if outcome.differences:
+        result["differences"] = {
+            "to": outcome.models[0].candidate.label,
+            **{label: _plain(differences) for label, differences in outcome.differences.items()},
         }
+    if outcome.references:
+        result["references"] = {reader: _plain(summary) for reader, summary in outcome.references.items()}
+    if outcome.sweep:
+        result["sweep"] = [{**_figures(one), "protocol": one.protocol.as_json()} for one in outcome.sweep]
     return result
 
 
-def table(model: Summary, rows: Sequence[Row], protocol: Protocol, references: Mapping[str, Summary]) -> str:
-    """The evaluation as text: the model with its intervals, then its means beside those of the references."""
-    patients = len({row.patient for row in rows})
+def seconds_per_slice(one: Evaluated) -> float:
+    """Mean time that drawing the readings of a slice took."""
+    return float(np.mean([row.seconds for row in one.rows]))
+
+
+def table(outcome: Outcome) -> str:
+    """The evaluation as text: the headline figures with intervals; means beside differences and references."""
+    first, protocol = outcome.models[0], outcome.models[0].protocol
+    names = metric_names(protocol.readings, readers=protocol.readers, headlines=True)
+    patients = len(set(outcome.slices.patients))
     lines = [
-        f"{protocol.model}: {len(rows)} slices of {patients} patients, {protocol.steps} steps of {protocol.sampler}, "
-        f"{np.mean([row.seconds for row in rows]):.2f} s a slice",
-        f"pp: relative area {protocol.threshold:g}; [95 % interval, resampling patients]",
-        "",
+        f"{one.candidate.label}: {len(one.rows)} slices of {patients} patients, {protocol.steps} steps of "
+        f"{protocol.sampler}, {seconds_per_slice(one):.2f} s a slice"
+        for one in outcome.models
     ]
-    width = max(map(len, model))
-    lines += [f"{name:{width}}  {_number(i.mean)}  [{_number(i.low)}, {_number(i.high)}]" for name, i in model.items()]
-    if references:
-        columns = {"model": model, **references}
-        lines += ["", "  ".join([" " * width, *columns])]
-        for name in model:
-            cells = (_number(summary[name].mean).rjust(len(head)) for head, summary in columns.items())
-            lines.append("  ".join([f"{name:{width}}", *cells]))
+    lines += [
+        f"{protocol.area}; pp: relative area {protocol.threshold:g}; [95 % interval, resampling patients]",
+        "for research, not for diagnosis",
+        "",
+        *_columns(names, {one.candidate.label: one.summary for one in outcome.models}, interval),
+    ]
+    if outcome.differences:
+        lines += ["", f"less {first.candidate.label}, on the same slices and seeds (two-sided p)"]
+        lines += _columns(names, outcome.differences, difference)
+    if outcome.references:
+        columns = {one.candidate.label: one.summary for one in outcome.models} | outcome.references
+        lines += ["", *_columns(names, columns, lambda one: number(one.mean))]
+    if outcome.sweep:
+        lines += ["", *_sweep(outcome)]
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    return "    -" if math.isnan(value) else f"{value:5.3f}"
+def number(value: float) -> str:
+    """Three decimals; a dash where there is nothing to say."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def interval(one: Interval) -> str:
+    """A mean and its interval."""
+    return f"{number(one.mean)} [{number(one.low)}, {number(one.high)}]"
+
+
+def difference(one: Difference) -> str:
+    """A difference, its interval and p."""
+    if math.isnan(one.p):
+        return "-"
+    ends = (f"{value:+.3f}" for value in (one.interval.mean, one.interval.low, one.interval.high))
+    return "{} [{}, {}] p {}".format(*ends, f"{one.p:.3f}")
+
+
+def _columns(names: list[str], columns: Mapping[str, Mapping[str, Any]], say: Any) -> list[str]:
+    """Figures as lines, readers as columns."""
+    cells = [["", *columns], *([name, *(say(column[name]) for column in columns.values())] for name in names)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _sweep(outcome: Outcome) -> list[str]:
+    """GED and Dice of every model, sampler and number of steps."""
+    names = [f"{figure}_{n}" for n in outcome.models[0].protocol.readings for figure in ("ged", "dice")]
+    cells = [["model", "sampler", "steps", *names]]
+    for one in outcome.sweep:
+        how = one.protocol
+        cells.append([one.candidate.label, how.sampler, str(how.steps), *(number(one.summary[n].mean) for n in names)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _described(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
+    return {
+        **_figures(one),
+        "patients": len(set(outcome.slices.patients)),
+        "by_relative_area": _by_relative_area(outcome, one),
+        "protocol": one.protocol.as_json(),
+    }
+
+
+def _figures(one: Evaluated) -> dict[str, Any]:
+    return {**_plain(one.summary), "slices": len(one.rows), "seconds_per_slice": seconds_per_slice(one)}
+
+
+def _by_relative_area(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
+    judged = [row.judged for row in one.rows]
+    names = [f"{figure}_{n}" for n in one.protocol.readings for figure in ("ged", "dice")]
+    curves = {name: [i.as_json() for i in by_relative_area(judged, outcome.slices, name)] for name in names}
+    return {"r": list(THRESHOLDS), **curves}
+
+
+def _plain(summary: Summary | Mapping[str, Difference]) -> dict[str, Any]:
+    return {name: one.as_json() for name, one in summary.items()}

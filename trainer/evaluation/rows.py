@@ -7,12 +7,14 @@ again. NaN is written as null.
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from napari_ambiseg.errors import DataFileError
+from trainer.evaluation.metrics import Judged
 from trainer.evaluation.protocol import Protocol
 
 
@@ -25,33 +27,59 @@ class Row:
         patient: Whose.
         seed: What it was read with; see ``slice_seed``.
         seconds: Time that drawing the readings took.
-        figures: Name -> value; see ``trainer.evaluation.metrics``.
+        judged: What is said of its readings.
     """
 
     id: str
     patient: str
     seed: int
     seconds: float
-    figures: dict[str, float]
+    judged: Judged
 
     def as_line(self) -> str:
         """The row as one line of JSON, with its line end."""
-        figures = {name: None if math.isnan(value) else value for name, value in self.figures.items()}
-        row = {"id": self.id, "patient": self.patient, "seed": self.seed, "seconds": self.seconds, "figures": figures}
+        row: dict[str, Any] = {"id": self.id, "patient": self.patient, "seed": self.seed, "seconds": self.seconds}
+        row["figures"] = {name: _number_or_null(value) for name, value in self.judged.figures.items()}
+        row["vectors"] = {name: [*map(_number_or_null, vector)] for name, vector in self.judged.vectors.items()}
         return json.dumps(row, allow_nan=False) + "\n"
 
 
 def parse_row(line: str) -> Row:
     """Inverse of ``Row.as_line`` (ValueError, KeyError or TypeError if the line is none)."""
     raw = json.loads(line)
-    figures = {name: math.nan if value is None else float(value) for name, value in raw["figures"].items()}
+    figures = {name: _number(value) for name, value in raw["figures"].items()}
+    vectors = {name: tuple(map(_number, vector)) for name, vector in raw["vectors"].items()}
     return Row(
         id=str(raw["id"]),
         patient=str(raw["patient"]),
         seed=int(raw["seed"]),
         seconds=float(raw["seconds"]),
-        figures=figures,
+        judged=Judged(figures, vectors),
     )
+
+
+def in_order(rows: Iterable[Row], ids: Sequence[str]) -> list[Row]:
+    """Rows of several processes or files as one list.
+
+    Args:
+        rows: In any order; of a slice that is there twice the last one counts.
+        ids: The slices that are wanted, in the order that is wanted.
+
+    Raises:
+        DataFileError: If one is missing.
+    """
+    known = {row.id: row for row in rows}
+    if missing := [name for name in ids if name not in known]:
+        raise DataFileError(f"{len(missing)} of {len(ids)} slices have no row, {missing[0]} first; evaluate them too")
+    return [known[name] for name in ids]
+
+
+def _number_or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 class RowFile:
@@ -128,7 +156,7 @@ def _parsed(line: str, number: int, path: Path) -> Row:
 
 def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
     try:
-        found: Any = {"guidance": 0.0} | json.loads(line)["protocol"]  # files from before there was guidance
+        found: Any = json.loads(line)["protocol"]
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFileError(
