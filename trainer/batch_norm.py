@@ -38,7 +38,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """As ``nn.BatchNorm2d``: normalised (B, C, H, W)."""
         if not self.training or _processes() == 1:
             return super().forward(input)
-        x = input.float()
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
         mean = _mean_over_processes(x.mean(dim=(0, 2, 3), keepdim=True))
         variance = _mean_over_processes((x - mean).square().mean(dim=(0, 2, 3), keepdim=True))
         self._remember(mean.detach().flatten(), variance.detach().flatten(), count=x.numel() // x.shape[1])

@@ -25,7 +25,7 @@ of bias and followed by batch norm and ReLU, and each resolution has the width o
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from pydantic import ConfigDict, TypeAdapter
@@ -94,7 +94,7 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
     # For CPUs: fewer resolutions, all narrower.
     "small": {"width": 12, "multipliers": (1, 2, 3, 4, 4), "latent_levels": 4},
     # For tests: fits a toy in seconds.
-    "tiny": {"width": 8, "multipliers": (1, 2, 2), "latent_levels": 2},
+    "tiny": {"width": 8, "multipliers": (1, 2, 2, 2), "latent_levels": 3},
 }
 
 
@@ -143,6 +143,11 @@ def enlarge(x: Tensor, factor: int = 2) -> Tensor:
     return functional.interpolate(x, scale_factor=float(factor), mode="nearest")
 
 
+def _precise(x: Tensor) -> Tensor:
+    """At least 32 bits, whatever the convolutions compute with."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class LatentPath(nn.Module):
     """From an input to the latents: the prior (of the image) or the posterior (of the image and a mask).
 
@@ -189,7 +194,7 @@ class LatentPath(nn.Module):
             h = maps[level]
             if latents:
                 h = torch.cat([h, self.coarser[level](enlarge(latents[-1].to(h)))], dim=1)
-            mean, raw = self.mean[level](h).float(), self.raw_std[level](h).float()
+            mean, raw = _precise(self.mean[level](h)), _precise(self.raw_std[level](h))
             gaussians.append(Gaussian(mean, functional.softplus(raw) + MIN_STD))
             latents.append(draw(level, gaussians[-1]))
         return gaussians[::-1], latents[::-1]
@@ -222,7 +227,7 @@ class Likelihood(nn.Module):
             if level < len(self.merge):
                 below = self.coarser[level](enlarge(h))
                 h = self.merge[level](torch.cat([self.lift[level](latents[level]), below], dim=1))
-            logits = enlarge(self.heads[level](h).float(), 2**level)
+            logits = enlarge(_precise(self.heads[level](h)), 2**level)
             sums.append(sums[-1] + logits if sums else logits)
         return sums[::-1]
 
@@ -257,7 +262,8 @@ class PHiSeg(nn.Module):
         image = image.expand(self.config.in_channels, -1, -1)
         maps = [m.expand(len(seeds), -1, -1, -1) for m in self.prior.encode(image.unsqueeze(0))]
         _, latents = self.prior(maps, lambda _, gaussian: gaussian.at(noise(gaussian.mean)))
-        background, foreground = cast("list[Tensor]", self.likelihood(latents))[0].split(1, dim=1)
+        final: Tensor = self.likelihood(latents)[0]
+        background, foreground = final.split(1, dim=1)
         x_hat = torch.tanh((foreground - background) / 2)  # 2 sigmoid(logit) - 1
         yield State(step=1, total=1, log_snr=math.inf, x_t=x_hat, x_hat=x_hat)
 
