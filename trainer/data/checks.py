@@ -101,7 +101,8 @@ def rehearse(config: FitConfig, slices: SliceCollection) -> str:
 
 
 def _count(slices: SliceCollection) -> str:
-    return f"{len(slices)} slices of {len(set(slices.subjects))} patients"
+    patients = len(set(slices.subjects))
+    return f"{len(slices)} slices of {patients} patient{'s' * (patients != 1)}"
 
 
 def refuse(faults: Sequence[str]) -> None:
