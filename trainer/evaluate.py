@@ -26,7 +26,9 @@ def evaluate_command(
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[
         str | None,
-        typer.Option(help="Judge the whole slice, its central or a seeded uniform crop; default: as it was trained."),
+        typer.Option(
+            help="Judge the whole slice, or its central crop, or a uniform one, the default of what trained so."
+        ),
     ] = None,
     crop_px: Annotated[int | None, typer.Option(help="Side of the crop; default: what the model reads.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many slices, evenly spaced from a seeded start.")] = None,

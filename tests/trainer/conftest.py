@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_ambiseg.readings.collection import SliceCollection
+from trainer.evaluation.protocol import DataDescription, Protocol
 
 
 def disc_collection(count: int = 24, *, side: int = 32, readers: int = 4, seed: int = 0) -> SliceCollection:
@@ -31,3 +32,27 @@ def disc_collection(count: int = 24, *, side: int = 32, readers: int = 4, seed: 
 @pytest.fixture
 def discs() -> SliceCollection:
     return disc_collection()
+
+
+@pytest.fixture(scope="session")
+def shared_discs() -> SliceCollection:
+    """The discs for fixtures that several tests share; change nothing in them."""
+    return disc_collection()
+
+
+@pytest.fixture
+def protocol() -> Protocol:
+    """An evaluation of four experts' slices."""
+    return Protocol(
+        model="m",
+        model_sha256="0" * 64,
+        data=(DataDescription("a.h5", "val", 10, "1" * 64, readers=4),),
+        limit=None,
+        readings=(4, 16),
+        steps=10,
+        sampler="ddim",
+        eta=0.0,
+        threshold=0.5,
+        seed=0,
+        version="0",
+    )

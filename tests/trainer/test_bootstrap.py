@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer.evaluation.bootstrap import patient_intervals
+from trainer.evaluation.bootstrap import PatientResamples, patient_intervals
 
 
 def names(patients: int, slices: int) -> list[str]:
@@ -71,3 +71,35 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_nearly() -> None:
     assert first == again
     assert first != other
     assert first.low == pytest.approx(other.low, abs=0.02)
+
+
+def test_a_difference_has_the_p_that_the_normal_law_gives() -> None:
+    """A mean of 2 standard errors: two-sided p = 0.0455."""
+    values = np.random.default_rng(4).normal(size=(400, 1))
+    values += 2 * values.std() / math.sqrt(400) - values.mean()
+    (found,) = PatientResamples(names(400, 1), resamples=20000).means(values).differences()
+    assert found.p == pytest.approx(0.0455, abs=0.01)
+    assert found.interval.mean == pytest.approx(2 * values.std() / math.sqrt(400))
+
+
+def test_no_difference_has_p_one_and_a_sure_one_the_smallest_there_is() -> None:
+    resamples = PatientResamples(names(20, 2), resamples=999)
+    nothing, sure, undefined = resamples.means(np.tile([0.0, 1.0, math.nan], (40, 1))).differences()
+    assert nothing.p == 1
+    assert sure.p == 2 / 1000
+    assert math.isnan(undefined.p)
+    assert undefined.as_json() == {"mean": None, "low": None, "high": None, "p": None}
+
+
+def test_a_pooled_figure_is_the_ratio_of_sums_and_its_interval_that_of_resampled_sums() -> None:
+    """Sums a and b of each slice: the ratio of all is no mean of ratios, but is the mean of a where b is 1."""
+    rng = np.random.default_rng(5)
+    values = np.stack([rng.random(60), rng.uniform(1, 9, 60)], axis=1)
+    resamples = PatientResamples(names(20, 3))
+    (ratio,) = resamples.pooled(values, lambda sums: sums[..., 0] / sums[..., 1]).intervals()
+    assert ratio.mean == pytest.approx(values[:, 0].sum() / values[:, 1].sum())
+    assert ratio.low < ratio.mean < ratio.high
+    values[:, 1] = 1
+    (mean,) = resamples.pooled(values, lambda sums: sums[..., 0] / sums[..., 1]).intervals()
+    (plain,) = resamples.means(values[:, :1]).intervals()
+    assert (mean.low, mean.mean, mean.high) == pytest.approx((plain.low, plain.mean, plain.high))

@@ -7,21 +7,7 @@ import pytest
 
 from napari_ambiseg import engine
 from napari_ambiseg.errors import SettingsError
-from trainer.evaluation.protocol import DataDescription, Protocol, evenly_spaced, slice_seed
-
-PROTOCOL = Protocol(
-    model="m",
-    model_sha256="0" * 64,
-    data=(DataDescription("a.h5", "val", 10, "1" * 64),),
-    limit=None,
-    readings=(4, 16),
-    steps=10,
-    sampler="ddim",
-    eta=0.0,
-    threshold=0.5,
-    seed=0,
-    version="0",
-)
+from trainer.evaluation.protocol import Protocol, evenly_spaced, slice_seed
 
 
 @pytest.mark.parametrize(("total", "limit"), [(2792, 300), (10, 9), (7, 3), (100, 1), (5, 5)])
@@ -70,8 +56,17 @@ def test_four_readings_are_the_first_four_of_sixteen() -> None:
         ({"readings": (16, 4)}, "ascending"),
         ({"threshold": 1.5}, "1.5"),
         ({"limit": 0}, "limit is 0"),
+        ({"crop": "uniform"}, "its side None"),
+        ({"crop_px": 64}, "its side 64"),
     ],
 )
-def test_impossible_protocols_are_refused_by_name(changes: dict[str, object], named: str) -> None:
+def test_impossible_protocols_are_refused_by_name(protocol: Protocol, changes: dict[str, object], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
-        replace(PROTOCOL, **changes)  # type: ignore[arg-type]
+        replace(protocol, **changes)  # type: ignore[arg-type]
+
+
+def test_the_area_that_is_judged_is_recorded_in_words(protocol: Protocol) -> None:
+    assert protocol.as_json()["area"] == "whole slice"
+    cropped = replace(protocol, crop="uniform", crop_px=64).as_json()
+    assert (cropped["crop"], cropped["crop_px"]) == ("uniform", 64)
+    assert cropped["area"] == "uniform crop, 64 x 64 pixels"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_READING = "#F0E442"  # yellow, which stands out on grey and is no expert's
+
 SHOWN = 8
 """Readings that a row has room for."""
 
@@ -114,7 +116,7 @@ def _draw_line(row: Sequence["Axes"], line: Line, shown: int) -> None:
         _outline(row[1], mask, COLOURS[slot % len(COLOURS)])
     _say_empty(row[1], f"{np.count_nonzero(~experts.any(axis=(1, 2)))} of {len(experts)} empty", experts)
     for panel, mask in zip(row[2 : 2 + shown], line.readings, strict=False):
-        _outline(panel, mask, COLOURS[1])
+        _outline(panel, mask, _READING)
         _say_empty(panel, "empty", mask[None])
     row[-1].imshow(probability(line.readings), cmap="magma", vmin=0, vmax=1, interpolation="nearest")
 
