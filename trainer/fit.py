@@ -47,7 +47,7 @@ def fit(
         device: Where it computes.
         source: Where ``data`` come from.
         group: The processes that train together; each calls this with the same arguments.
-        stop: Ends the run soon and well once it is set; None listens to SIGINT and SIGTERM.
+        stop: Ends the run soon and well once it is set; SIGINT and SIGTERM set it while the run trains.
 
     Raises:
         SettingsError: If ``out`` holds a run that has begun, or cannot be written.
@@ -125,7 +125,7 @@ def _drive(
     if config.result == "best" and validator is None:
         raise SettingsError("result is 'best', but the run is not judged; give validation.every, e.g. 1000")
     with ExitStack() as stack:
-        stop = stop or stack.enter_context(stop_requests())
+        stop = stack.enter_context(stop_requests(stop))
         folder = RunFolder(out, described, training)
         reporter = None
         if group.index == 0:

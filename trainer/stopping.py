@@ -3,20 +3,24 @@
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_requests() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set. Outside the main thread, where no signal arrives, nothing sets it."""
-    stop = threading.Event()
+def stop_requests(
+    stop: threading.Event | None = None, *, signals: Sequence[signal.Signals] = SIGNALS
+) -> Generator[threading.Event]:
+    """An event that ``signals`` set: ``stop``, or a new one. Outside the main thread, where none arrive, none does."""
+    event = stop or threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield event
         return
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, lambda *_: event.set()) for number in signals}
     try:
-        yield stop
+        yield event
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
