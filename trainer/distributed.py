@@ -14,6 +14,7 @@ wait there while one reads data from a cold disk, validates a slow slice or writ
 """
 
 import os
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -150,12 +151,14 @@ def joined(device: str, devices: int | None = None) -> Generator[tuple[Group, to
         own = _own_device(device, devices)
         yield Processes(store, index, count, own), own
     except AmbisegError as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's, if another process ends first
         get_error_handler().record_exception(error)  # for the launcher, should process 0 be unable to speak
         _refuse(store, index, str(error))
         raise typer.Exit(REFUSED) from None
     except RuntimeError as error:
         if not _lost_another(error):
             raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if index == 0:
             _say(_reason(store))
         raise typer.Exit(REFUSED) from None
