@@ -11,6 +11,9 @@ import typer
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it."""
 
+SEVERAL_VALUES = {"--data", "--readings", "--sweep-steps", "--sweep-samplers"}
+"""Options that take several values after one name."""
+
 
 def evaluate_command(
     weights: Annotated[
@@ -27,7 +30,7 @@ def evaluate_command(
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Judge the whole slice, or its central crop, or a uniform one, the default of what trained so."
+            help="whole, central, or uniform: a seeded place, the default for models trained so."
         ),
     ] = None,
     crop_px: Annotated[int | None, typer.Option(help="Side of the crop; default: what the model reads.")] = None,
