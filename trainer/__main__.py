@@ -115,16 +115,39 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print o
 @app.command("export")
 def export_command(
     source: Annotated[Path, typer.Argument(help="Folder of a run, or a model file.")],
-    out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors.")],
+    out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors; its card lies beside it.")],
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
     description: Annotated[str | None, typer.Option(help="One sentence for whoever chooses a model.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Keep 32 bits a weight instead of 16.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Keep 32 bits a weight, also where 16 lose nothing.")] = False,
+    best: Annotated[
+        bool | None,
+        typer.Option("--best/--last", help="Weights of the best validation GED, or the last; default as configured."),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="HDF5 files on which 16 bits are tried; default rendered slices.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Group of these files.")] = "val",
+    figures: Annotated[Path | None, typer.Option(help="JSON of `evaluate` on this model, for the card.")] = None,
+    about_data: Annotated[str | None, typer.Option(help="Whose data, licence and citation, for the card.")] = None,
+    hub: Annotated[str | None, typer.Option(help="OWNER/NAME: upload both to the Hugging Face hub.")] = None,
 ) -> None:
-    """Write the model of a run as the file that ships."""
-    from trainer.export import export
+    """Write the model of a run as the file that ships, with a card that says what it is."""
+    from trainer.exporting.export import Request, export
 
-    export(source, out, name=name, description=description, half=not full)
-    typer.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+    request = Request(
+        source=source,
+        target=out,
+        name=name,
+        description=description,
+        half=not full,
+        best=best,
+        data=tuple(data or ()),
+        split=split,
+        figures=figures,
+        about_data=about_data,
+        hub=hub,
+    )
+    typer.echo("\n".join(export(request)))
 
 
 def _list_recipes() -> None:
