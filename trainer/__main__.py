@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
 from napari_ambiseg import exit_codes
 from napari_ambiseg.errors import SettingsError
+from trainer import ablate, evaluate
 from trainer.argv import spread
-from trainer.evaluate import evaluate_command
 from trainer.prepare import prepare_command
 from trainer.stopping import stop_requests, works_alone
 
 if TYPE_CHECKING:
     from trainer.config import DataSource, FitConfig
 
-SEVERAL_VALUES = {"--data", "--apart", "--readings", "--set", "--sweep-steps", "--sweep-samplers"}
+SEVERAL_VALUES = {
+    *("--data", "--apart", "--set", "--grid", "--judge-on"),
+    *("--readings", "--sweep-steps", "--sweep-samplers"),
+}
 
 app = typer.Typer(
     help="Fit and judge the models that napari-ambiseg samples.",
@@ -27,7 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("evaluate")(evaluate_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("ablate")(ablate.ablate_command)
 app.command("prepare")(prepare_command)
 
 
@@ -61,6 +64,7 @@ def fit_command(
     stop = context.with_resource(stop_requests(signals=[signal.SIGTERM])) if works_alone(devices) else None
     import torch
 
+    from trainer.config import parse_overrides
     from trainer.data.checks import read_checked, rehearse
     from trainer.distributed import is_restarted, joined, must_launch, together
     from trainer.fit import fit
@@ -70,7 +74,7 @@ def fit_command(
 
     def plan() -> "tuple[FitConfig, DataSource, Path, bool]":
         """What to do, with which slices, in which folder, and whether it has begun."""
-        overrides = _overrides(set_ or [], steps=steps, seed=seed)
+        overrides = parse_overrides(set_ or [], steps=steps, seed=seed)
         if resume is not None:
             return *_resumed(resume, recipe, overrides, data=data, split=split), resume, True
         config, source = _fresh(recipe, overrides, data=data, split=split)
@@ -156,20 +160,6 @@ def _list_recipes() -> None:
     for name, recipe in RECIPES.items():
         typer.echo(f"{name:36} {recipe.about}")
     typer.echo(f"\nNAME@SCALE is a recipe at a smaller scale: {', '.join(SCALES)}")
-
-
-def _overrides(pairs: list[str], **named: object) -> dict[str, object]:
-    """Fields to replace; values are read as YAML, so that numbers are numbers."""
-    overrides: dict[str, object] = {key: value for key, value in named.items() if value is not None}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {pair!r} should be FIELD=VALUE, e.g. batch_size=4")
-        try:
-            overrides[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise SettingsError(f"--set {pair!r}: {value!r} is neither a number, a word nor a list") from None
-    return overrides
 
 
 def _fresh(

@@ -1,9 +1,11 @@
 """What defines a training run: one complete, typed record, written with the run and into every checkpoint."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_ambiseg.errors import SettingsError
@@ -209,6 +211,28 @@ def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig
             owner = nested
         owner[leaf] = value
     return _validated(fields)
+
+
+def parse_overrides(pairs: Sequence[str], **named: object) -> dict[str, object]:
+    """Fields to replace from words like ``batch_size=4``; values are read as YAML, so that numbers are numbers.
+
+    Args:
+        pairs: The words.
+        named: More fields; those that are None are left out.
+
+    Raises:
+        SettingsError: If a word is not FIELD=VALUE.
+    """
+    overrides = {key: value for key, value in named.items() if value is not None}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {pair!r} should be FIELD=VALUE, e.g. batch_size=4")
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {pair!r}: {value!r} is neither a number, a word nor a list") from None
+    return overrides
 
 
 def _validated(fields: object) -> FitConfig:

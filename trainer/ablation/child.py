@@ -11,28 +11,34 @@ class Stopped(KeyboardInterrupt):
     """Somebody asked to stop; the command under way has saved what it did."""
 
 
-def trainer(words: Sequence[str]) -> int:
+def trainer(words: Sequence[str], *, processes: int = 1) -> int:
     """Run ``python -m trainer WORDS`` to its end, with its output shown here.
 
     SIGINT and SIGTERM are passed on, so that the command saves and ends before this returns.
 
+    Args:
+        words: The command.
+        processes: How often to run it, at the same time.
+
     Returns:
-        Its exit code.
+        Its exit code; of several the largest.
 
     Raises:
         Stopped: If a signal came.
     """
     # A session of its own: Ctrl-C then reaches the command once, through us, and not from the terminal as well.
-    child = subprocess.Popen([sys.executable, "-m", "trainer", *words], start_new_session=True)
+    command = [sys.executable, "-m", "trainer", *words]
+    children = [subprocess.Popen(command, start_new_session=True) for _ in range(processes)]
     came: list[int] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
         came.append(number)
-        child.send_signal(number)
+        for child in children:
+            child.send_signal(number)
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = child.wait()
+        code = max(child.wait() for child in children)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -121,8 +121,8 @@ def carry_out(request: Request) -> Outcome:
     candidates = describe(request.weights)
     crop = choose_crop(candidates, request.crop, request.crop_px)
     data = read_data(request.data, request.split, limit=request.limit, seed=request.seed)
-    protocols = [_protocol(request, one, data, crop) for one in candidates]
-    models = tuple(_evaluated(request, *pair, data) for pair in zip(candidates, protocols, strict=True))
+    protocols = [protocol_of(request, one, data, crop) for one in candidates]
+    models = tuple(evaluated(request, *pair, data) for pair in zip(candidates, protocols, strict=True))
     slices = slices_of([row.patient for row in models[0].rows], protocols[0])
     first, *others = models
     found = evaluate_references(data, protocols[0]) if request.references else {}
@@ -131,10 +131,10 @@ def carry_out(request: Request) -> Outcome:
         data=data,
         slices=slices,
         models=models,
-        differences={one.candidate.label: compare(_judged(first), _judged(one), slices) for one in others},
+        differences={one.candidate.label: compare(judged_of(first), judged_of(one), slices) for one in others},
         references={name: summarise(judged, slices) for name, judged in found.items()},
         sweep=tuple(
-            _evaluated(request, one.candidate, _stepped(one.protocol, at), data, known=one)
+            evaluated(request, one.candidate, _stepped(one.protocol, at), data, known=one)
             for one in models
             if one.candidate.kind in STEPPED
             for at in options
@@ -153,7 +153,8 @@ def _swept_options(request: Request) -> list[SamplingOptions]:
     ]
 
 
-def _protocol(request: Request, one: Candidate, data: EvaluationData, crop: tuple[Crop, int | None]) -> Protocol:
+def protocol_of(request: Request, one: Candidate, data: EvaluationData, crop: tuple[Crop, int | None]) -> Protocol:
+    """How one of the models is judged."""
     return Protocol(
         model=one.label,
         model_sha256=one.sha256,
@@ -176,7 +177,7 @@ def _stepped(protocol: Protocol, options: SamplingOptions) -> Protocol:
     return replace(protocol, steps=options.steps, sampler=options.sampler)
 
 
-def _evaluated(
+def evaluated(
     request: Request, one: Candidate, protocol: Protocol, data: EvaluationData, *, known: Evaluated | None = None
 ) -> Evaluated:
     """A model under a protocol, unless it is ``known`` already."""
@@ -190,5 +191,6 @@ def _evaluated(
     return Evaluated(one, protocol, tuple(rows), summarise([row.judged for row in rows], slices))
 
 
-def _judged(one: Evaluated) -> list[Judged]:
+def judged_of(one: Evaluated) -> list[Judged]:
+    """The figures of every slice."""
     return [row.judged for row in one.rows]

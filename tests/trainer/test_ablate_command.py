@@ -1,0 +1,86 @@
+"""A study from the command line: a table with a line for every cell, stopped and resumed, nothing done twice."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer.__main__ import main
+
+STUDY = [
+    "ablate", "tiny", "--grid", "weighting=uniform,snr", "--set", "steps=8", "batch_size=2", "checkpoint_steps=1",
+    "grid_px=32", "--data", "phantom:12", "--judge-on", "phantom:4", "--readings", "2", "--steps", "2",
+]  # fmt: skip
+HERE = ["--device", "cpu", "--threads", "1"]
+
+
+def _start(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "trainer", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _wait_for(folder: Path, pattern: str) -> None:
+    until = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < until, f"nothing like {pattern} appeared"
+        time.sleep(0.05)
+
+
+def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    first = _start(*STUDY, *HERE, "--out", str(folder))
+    _wait_for(folder, "runs/*/state.safetensors")
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 130
+    assert f"go on with `python -m trainer ablate --resume {folder}`" in said
+    assert not (folder / "table.md").exists()
+
+    second = _start("ablate", "--resume", str(folder), *HERE)
+    shown, said = second.communicate(timeout=170)
+    assert second.returncode == 0, said
+    assert "2 of 2 lines" in shown
+    table = (folder / "table.md").read_text()
+    assert "| tiny,weighting=uniform | 8 |" in table
+    assert "not for diagnosis" in table
+    found = json.loads((folder / "table.json").read_text())
+    assert len(found["models"]) == 2
+    assert list(found["differences"]) == ["to", "tiny,weighting=snr"]
+
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*.safetensors")}
+    third = _start("ablate", "--resume", str(folder), *HERE)
+    third.communicate(timeout=120)
+    assert (folder / "table.md").read_text() == table
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ablate"], "no study was named; choose table1"),
+        (["ablate", "tiny"], "no data was given"),
+        (["ablate", "tiny", "--data", "phantom", "--grid", "colour=red"], "colour"),
+        (["ablate", "tiny", "--data", "nowhere.h5"], "nowhere.h5"),
+        (["ablate", "--resume", "nowhere"], "there is no study in nowhere"),
+        (["ablate", "table1", "--scale", "huge", "--data", "phantom"], "unknown scale 'huge'"),
+    ],
+)
+def test_what_cannot_be_studied_is_one_line_and_exit_code_2(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_nobody_judges_on_what_they_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["ablate", "tiny", "--data", "a.h5", "--judge-split", "train", "--out", str(tmp_path / "x")]
+    assert main(words) == 2
+    assert "would be trained and judged on" in capsys.readouterr().err
