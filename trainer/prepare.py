@@ -68,6 +68,8 @@ def prepare_command(
         all_slices=all_slices,
     )
     check_target(out)  # now, not after an hour of reading
+    if out.suffix.lower() not in (".h5", ".hdf5") or out.resolve() in {Path(name).resolve() for name in sources}:
+        raise SettingsError(f"--out is {out}; give a new file that ends in .h5")
     prepared = prepare(sources, Settings(outlines, pictures, seed), shares=split, again=resplit)
     prepared.write(out)
     for note in prepared.notes:

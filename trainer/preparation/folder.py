@@ -22,7 +22,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.intensity import Intensity
 from trainer.preparation.folder_layout import Case, look_into
 from trainer.preparation.framing import Frame, middle, middle_of_mask
-from trainer.preparation.part import Part, refuse
+from trainer.preparation.part import Part, refuse_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,10 @@ class FolderSettings:
         return replace(scale, lung_hu=low - scale.low * per_unit, tissue_hu=low + (1 - scale.low) * per_unit)
 
 
+class _Unsaid(Exception):
+    """What a picture leaves open and a setting would say: a clause that is the same for all pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Stack:
     """Pixels of one file, as slices (slices, H, W), and the volume that they are of."""
@@ -92,15 +96,19 @@ def from_folder(folder: Path, settings: FolderSettings) -> Part:
     """
     found = look_into(folder)
     slices, problems = list[_Slice](), list(found.problems)
+    unsaid: dict[str, list[str]] = {}
     for case in tqdm(found.cases, unit="picture", desc=str(folder), disable=None):
         try:
             slices += _slices(case, found.experts, settings)
         except (DataFileError, InputImageError) as error:
             problems.append(str(error))
+        except _Unsaid as clause:
+            unsaid.setdefault(str(clause), []).append(case.name)
+    problems += [f"{len(names)} of its pictures, the first {names[0]}, {clause}" for clause, names in unsaid.items()]
     problems += _differences(slices)
     if not slices and not problems:
         problems.append("none of its volumes has a mask that is not empty (--all-slices takes all slices)")
-    refuse(folder, problems)
+    refuse_all(folder, problems)
     notes = list(found.notes)
     if cut := sum(one.cut for one in slices):
         notes.append(f"{cut} of {len(slices)} slices lose a part of a mask at the edge (see --size, --centre, --fit)")
@@ -145,9 +153,7 @@ def _slices(case: Case, experts: tuple[str, ...], settings: FolderSettings) -> I
     masks = _read_masks(case, experts, image)
     spacing = (settings.spacing_mm, settings.spacing_mm) if settings.spacing_mm else image.spacing_mm
     if spacing is None:
-        raise DataFileError(
-            f"{case.image.name} does not say how large its pixels are; give --spacing-mm (1 if unknown)"
-        )
+        raise _Unsaid("do not say how large a pixel is; give --spacing-mm (1 if unknown)")
     is_volume = len(image.values) > 1
     for i, (pixels, z_mm) in enumerate(zip(image.values, image.z_mm, strict=True)):
         if is_volume and not settings.all_slices and not masks[:, i].any():
@@ -271,8 +277,5 @@ def _unit(pixels: NDArray[Any], settings: FolderSettings, name: str) -> NDArray[
         scale = settings.intensity
         return scale.to_unit(normalise(pixels, GreyScale.PERCENTILES, scale))
     if pixels.dtype != np.uint8:
-        raise DataFileError(
-            f"{name} is {pixels.dtype} from {pixels.min():g} to {pixels.max():g}; "
-            "give --window LOW HIGH (CT in HU: -1295 930) or --percentiles"
-        )
+        raise _Unsaid(f"are {pixels.dtype}; give --window LOW HIGH (CT in HU: -1295 930) or --percentiles")
     return pixels.astype(np.float32) / np.float32(255)

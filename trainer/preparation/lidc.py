@@ -24,7 +24,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.intensity import Intensity
 from trainer.preparation.framing import Frame
 from trainer.preparation.outlines import scans_of_series
-from trainer.preparation.part import Part, refuse
+from trainer.preparation.part import Part, refuse_all
 
 _SPACING_TOLERANCE = 0.01
 _SHOWN = 20  # series whose oddities are told
@@ -55,7 +55,7 @@ def from_dicom(folder: Path, outlines: Path) -> Part:
     with tqdm(unit="file", desc=f"headers in {folder}", disable=None) as bar:
         series = find_series(folder, bar.update)
     known = [one for one in series if one.uid in scans]
-    refuse(folder, [problem for one in known for problem in _mismatches(one, scans[one.uid])])
+    refuse_all(folder, [problem for one in known for problem in _mismatches(one, scans[one.uid])])
     crops, notes = _plan(known, scans)
     if not crops:
         raise DataFileError(
@@ -109,7 +109,7 @@ def _part(folder: Path, crops: list[_Crop], notes: list[str]) -> Part:
             problems.append(str(error))
         else:
             images[i] = np.rint(255 * intensity.to_unit(grey))
-    refuse(folder, problems)
+    refuse_all(folder, problems)
     heights = np.array([crop.header.z_mm for crop in crops])
     slices = SliceCollection(
         images=images,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.readings.collection import SliceCollection, concatenate
+from trainer.data.checks import refuse
 
 _SHOWN = 20  # problems that a message names
 
@@ -51,14 +51,11 @@ def join(parts: Sequence[Part]) -> Part:
     )
 
 
-def refuse(source: Path | str, problems: Sequence[str]) -> None:
+def refuse_all(source: Path | str, problems: Sequence[str]) -> None:
     """Raise all problems of a source at once, if there are any.
 
     Raises:
-        DataFileError: If ``problems`` is not empty; the first twenty are named.
+        DataFaults: If ``problems`` is not empty; the first twenty are named.
     """
-    if not problems:
-        return
-    more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-    count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-    raise DataFileError(f"{source} has {count}: " + "; ".join([*problems[:_SHOWN], *more]))
+    more = [f"{source}: and {len(problems) - _SHOWN} more like these"] if len(problems) > _SHOWN else []
+    refuse([*(f"{source}: {problem}" for problem in problems[:_SHOWN]), *more])

@@ -6,6 +6,7 @@ keeps them together.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5, split_names
+from napari_ambiseg.io.lidc_faults import split_faults
+from napari_ambiseg.io.lidc_hdf5 import named_patients, read_lidc_hdf5, split_names
 from napari_ambiseg.readings.collection import SliceCollection
+from trainer.data.checks import collection_faults, refuse
 from trainer.preparation.outlines import patients_of_series
-from trainer.preparation.part import Part, join, refuse, unplaced
+from trainer.preparation.part import Part, join, refuse_all, unplaced
 from trainer.preparation.pickle_machine import read_pickle
 
 _ROUNDING = 1e-3  # how far float images may leave their range
@@ -29,22 +32,35 @@ def from_hdf5(path: Path) -> Part:
     """All splits of an HDF5 file of the public layout, reader axis first or last; the splits keep their names.
 
     Raises:
-        DataFileError: If the file is not of this layout.
+        DataFaults: If the file is not of this layout: everything that is wrong with any split.
     """
-    names = split_names(path)
-    parts = [read_lidc_hdf5(path, name) for name in tqdm(names, unit="split", desc=path.name, disable=None)]
+    names, parts, faults = split_names(path), dict[str, SliceCollection](), list[str]()
+    for name in tqdm(names, unit="split", desc=path.name, disable=None):
+        try:
+            parts[name] = read_lidc_hdf5(path, name)
+        except DataFileError as error:
+            faults += split_faults(path, name) or [str(error)]
+        else:
+            faults += [f"split {name!r} of {path}: {fault}" for fault in collection_faults(parts[name])]
+    refuse(faults)
+    named = named_patients(path)
     with h5py.File(path, "r") as file:
-        told = {name: {"subject", "uids"} & set(cast(h5py.Group, file[name])) for name in names}
-        heights = {name: _heights(cast(h5py.Group, file[name]), len(s)) for name, s in zip(names, parts, strict=True)}
-    notes = list[str]()
-    if unknown := [name for name in names if not told[name]]:
-        notes.append(f"{path.name} does not say whose slices {', '.join(unknown)} holds: each counts as a patient")
-    elif any("subject" not in found for found in told.values()):
-        notes.append(f"{path.name} names series, not patients: a patient with two series counts as two")
+        heights = {name: _heights(cast(h5py.Group, file[name]), len(slices)) for name, slices in parts.items()}
+    notes = tuple(_unnamed(path, [name for name in names if not named[name]]))
     return join([
-        Part(slices, heights[name], (name,) * len(slices), tuple(notes))
-        for name, slices in zip(names, parts, strict=True)
+        Part(_apart(slices, name, named[name]), heights[name], (name,) * len(slices), notes)
+        for name, slices in parts.items()
     ])  # fmt: skip
+
+
+def _unnamed(path: Path, splits: list[str]) -> Iterator[str]:
+    if splits:
+        yield f"{path.name} does not name the patients of {', '.join(splits)}: none of them is taken for one elsewhere"
+
+
+def _apart(slices: SliceCollection, split: str, named: frozenset[str]) -> SliceCollection:
+    """Patients that are only counted in their split keep apart from those of other splits."""
+    return slices if named else replace(slices, subjects=tuple(f"{split} {subject}" for subject in slices.subjects))
 
 
 def _heights(group: h5py.Group, count: int) -> NDArray[np.float64]:
@@ -103,7 +119,7 @@ def _entries(path: Path, content: object) -> dict[str, Entry]:
     pixels = sum(image.size * (1 + len(masks)) for image, masks, _ in entries.values())
     if pixels > _SHARING * path.stat().st_size:
         problems.append(f"it claims {pixels} pixels in {path.stat().st_size} bytes")
-    refuse(path, problems)
+    refuse_all(path, problems)
     return entries
 
 

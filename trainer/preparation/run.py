@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.io.output import write_output
+from trainer.data.checks import DataFaults, refuse, repeated_names, unlike
 from trainer.preparation.contact_sheet import contact_sheet
 from trainer.preparation.part import Part, join
 from trainer.preparation.sources import Settings, read_source
@@ -66,11 +68,25 @@ def prepare(sources: Sequence[str], settings: Settings, *, shares: Sequence[floa
         again: Whether to deal anew where they do.
 
     Raises:
-        DataFileError: If a source is wrong, or they do not go together.
+        DataFaults: If sources are wrong or do not go together: everything that is wrong.
         SettingsError: If the shares are none.
     """
-    joined = join([read_source(name, settings) for name in sources])
+    joined = join(_read_all(sources, settings))
     parts = place(joined, shares, settings.seed, again=again)
     figures = {name: summarise(part.slices, name) for name, part in parts.items()}
     names = [Path(name).name for name in sources]
     return Prepared(parts, figures, as_record(figures, names, joined.notes, settings.seed))
+
+
+def _read_all(sources: Sequence[str], settings: Settings) -> list[Part]:
+    """The slices of each source; what is wrong with any of them is told together."""
+    parts, faults = dict[str, Part](), repeated_names(sources)
+    for name in dict.fromkeys(sources):
+        try:
+            parts[name] = read_source(name, settings)
+        except DataFaults as error:
+            faults += error.faults
+        except DataFileError as error:
+            faults.append(str(error))
+    refuse(faults + unlike({name: part.slices for name, part in parts.items()}))
+    return list(parts.values())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from napari_ambiseg.errors import SettingsError
-from trainer.preparation.part import Part, refuse
+from trainer.preparation.part import Part, refuse_all
 
 NAMES = ("train", "val", "test")
 
@@ -66,12 +66,13 @@ def place(part: Part, fractions: Sequence[float], seed: int, *, again: bool = Fa
 
 
 def _agreed(told: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The split of each patient whom a source has placed."""
     fixed = dict[str, str]()
-    problems = dict[str, None]()
+    torn = list[str]()
     for who, where in dict.fromkeys(told):
         if fixed.setdefault(who, where) != where:
-            problems[f"{who} is in {fixed[who]} and in {where}"] = None
-    refuse("the sources together, which put patients into two splits (--resplit deals them anew),", list(problems))
+            torn.append(f"{who} is in {fixed[who]} and in {where}; --resplit deals all patients anew")
+    refuse_all("the sources together", torn)
     return fixed
 
 
