@@ -175,7 +175,15 @@ def read_config(path: Path) -> FitConfig:
     return _validated(fields["fit"] if isinstance(fields, dict) and "fit" in fields else fields)
 
 
-CHANGEABLE = {"steps", "decay_steps", "checkpoint_steps", "log_steps", "learning_rate", "clip_norm"}
+CHANGEABLE = {
+    "steps",
+    "decay_steps",
+    "checkpoint_steps",
+    "log_steps",
+    "validation.every",
+    "learning_rate",
+    "clip_norm",
+}
 """Fields that may change when a run is resumed; the others say what it is."""
 
 

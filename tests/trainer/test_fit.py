@@ -141,6 +141,7 @@ def test_a_run_is_not_resumed_to_fewer_steps(discs: SliceCollection, tmp_path: P
 
 def test_what_a_run_is_cannot_change_on_the_way() -> None:
     assert changed_for_resume(CONFIG, {"steps": 20, "seed": CONFIG.seed}).steps == 20
+    assert changed_for_resume(CONFIG, {"validation.every": 5}).validation.every == 5
     with pytest.raises(SettingsError, match="seed, input_scale cannot change"):
         changed_for_resume(CONFIG, {"seed": 9, "input_scale": 0.5})
 
