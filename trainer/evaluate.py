@@ -11,9 +11,6 @@ import typer
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it."""
 
-SEVERAL_VALUES = {"--data", "--readings", "--sweep-steps", "--sweep-samplers"}
-"""Options that take several values after one name."""
-
 
 def evaluate_command(
     weights: Annotated[

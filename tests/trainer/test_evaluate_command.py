@@ -1,12 +1,9 @@
 """The whole command on a reader whose score is known: one that draws the experts' own masks with their frequencies.
 
-On every slice two experts draw a block of 16 x 16 pixels, one its inner 8 x 8, one nothing. With d = 1 - IoU, all
-ordered pairs of experts have the mean distance D = (4 * 0.75 + 4 + 2) / 16. The reader draws each of the four masks
-with probability 1/4, so that E GED_N = D / N. Unbiased, the experts' self term has a factor 4/3, which leaves -D/3.
+What it reads is in ``conftest``. E GED_N = D / N; unbiased, the experts' self term has a factor 4/3, which leaves -D/3.
 """
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,74 +11,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_ambiseg import engine
-from napari_ambiseg.diffusion.sampling import State
 from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, write_lidc_hdf5
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.segmenter import KINDS, SamplingOptions
 from napari_ambiseg.models.unet import named_size
 from napari_ambiseg.readings.agreement import ged
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("known")
+
 D = 9 / 16
 SLICES, PATIENTS = 60, 12
 
 
-class KnownReader(nn.Module):
-    """Draws (block, block, inner, nothing) with equal odds; sees them in the grey values of the image."""
-
-    kind = "known"
-    calls = 0
-    interrupt_at: int | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
-        if KnownReader.calls == KnownReader.interrupt_at:
-            raise KeyboardInterrupt
-        KnownReader.calls += 1
-        masks = [image > 0, image > 0, image > 1.5, image > 9]
-        drawn = [int(torch.randint(4, (), generator=torch.Generator().manual_seed(seed))) for seed in seeds]
-        x_hat = torch.stack([masks[k].float() * 2 - 1 for k in drawn])
-        yield State(step=1, total=1, log_snr=9.0, x_t=x_hat, x_hat=x_hat)
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "known", lambda config: KnownReader())
-    monkeypatch.setattr(KnownReader, "calls", 0)
-    monkeypatch.setattr(KnownReader, "interrupt_at", None)
+@pytest.fixture
+def model(known_model: Path) -> Path:
+    return known_model
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "known.safetensors"
-    save_checkpoint(path, KnownReader(), Header(kind="known", config={}, grid=Grid((32, 32)), name="known reader"))
-    return path
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Slices with the lesion at a different place each, always inside the model's view."""
-    images = np.zeros((SLICES, 48, 48), np.uint8)
-    readings = np.zeros((SLICES, 4, 48, 48), bool)
-    for i in range(SLICES):
-        y, x = 10 + i % 10, 10 + i % 7
-        block, inner = np.s_[y : y + 16, x : x + 16], np.s_[y : y + 8, x : x + 8]
-        images[i][block], images[i][inner] = 128, 255
-        readings[i, 0][block] = readings[i, 1][block] = readings[i, 2][inner] = True
-    path = tmp_path / "slices.h5"
-    subjects = tuple(f"P{i * PATIENTS // SLICES:02d}" for i in range(SLICES))
-    names = tuple(f"slice {i}" for i in range(SLICES))
-    nodules = np.arange(SLICES, dtype=np.int64)
-    write_lidc_hdf5(path, {"val": SliceCollection(images, readings, subjects, nodules, names)})
-    return path
+def data(known_data: Path) -> Path:
+    return known_data
 
 
 def evaluate(model: Path, data: Path, out: Path, *more: str) -> dict[str, Any]:
@@ -144,17 +98,17 @@ def test_asking_for_fewer_readings_or_slices_changes_no_row(model: Path, data: P
 
 
 def test_an_interrupted_evaluation_goes_on_to_the_same_figures(
-    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, data: Path, known: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "kept.jsonl"
     words = ["--readings", "4", "--per-slice", str(kept)]
-    monkeypatch.setattr(KnownReader, "interrupt_at", 25)
+    known.interrupt_at = 25
     assert main(["evaluate", str(model), "--data", str(data), *words]) == 130
     assert "stopped after 25 of 60 slices" in capsys.readouterr().err
     assert len(kept_rows(kept)) == 25
-    monkeypatch.setattr(KnownReader, "interrupt_at", None)
+    known.interrupt_at = None
     resumed = evaluate(model, data, tmp_path, *words)
-    assert KnownReader.calls == SLICES  # none was read twice
+    assert known.calls == SLICES  # none was read twice
     through = evaluate(model, data, tmp_path, "--readings", "4", "--per-slice", str(tmp_path / "other.jsonl"))
     assert without_times(kept) == without_times(tmp_path / "other.jsonl")
     assert without_time(resumed) == without_time(through)
@@ -225,7 +179,7 @@ def test_a_negative_seed_is_refused(model: Path, data: Path, capsys: pytest.Capt
     assert "--seed" in capsys.readouterr().err
 
 
-def test_an_unknown_model_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unmodel_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "no-such-model", "--data", str(data)]) == 2
     assert "'no-such-model'" in capsys.readouterr().err
 

@@ -81,7 +81,7 @@ def _lines(outcome: Outcome, one: Evaluated, chosen: Sequence[int]) -> list[Line
         readings = draw(model, task, one.protocol, device=outcome.request.device).readings
         n = one.protocol.readings[-1]
         ged = number(row.judged.figures[f"ged_{n}"])
-        caption = f"{task.slice.subject}   {task.id}   GED$_{{{n}}}$ {ged}"
+        caption = f"{task.slice.subject}   {task.id}   GED_{n} {ged}"
         lines.append(Line(task, readings, caption))
     return lines
 
