@@ -70,18 +70,27 @@ def test_nothing_below_the_viewer_takes_qt_or_napari(module: str) -> None:
 
 
 def test_every_imported_package_is_a_declared_requirement() -> None:
-    """Whoever installs the package gets what it imports; the extra `all` counts, since the viewer needs it."""
-    requirements = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["all"]
-    declared = {Requirement(text).name.lower().replace("-", "_") for text in requirements}
+    """Whoever installs the package gets what it imports; the extras count where they are for."""
+    extras = PROJECT["optional-dependencies"]
+    allowed = {"napari_ambiseg": extras["all"], "trainer": extras["train"] + extras["hub"]}
     providers = importlib.metadata.packages_distributions()
     missing = {
         (path.relative_to(ROOT).as_posix(), name)
-        for path in python_files(*PACKAGES)
+        for package, extra in allowed.items()
+        for path in python_files(package)
         for name in imports_of(path)
         if name not in sys.stdlib_module_names and name not in PACKAGES
-        if not declared & {provider.lower().replace("-", "_") for provider in providers.get(name, [name])}
+        if not _names(PROJECT["dependencies"] + extra) & _plain_names(providers.get(name, [name]))
     }
     assert not missing
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return _plain_names([Requirement(text).name for text in requirements])
+
+
+def _plain_names(distributions: list[str]) -> set[str]:
+    return {name.lower().replace("-", "_") for name in distributions}
 
 
 def test_every_required_package_is_imported() -> None:
