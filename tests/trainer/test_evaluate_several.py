@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
+from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.calibration import expected_calibration_error
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main
@@ -87,8 +88,18 @@ def test_rows_of_several_models_lie_in_a_folder_and_are_not_drawn_twice(
     assert known.calls == calls
 
 
-def test_models_of_one_name_are_told_apart_and_one_model_twice_is_refused(
-    known_model: Path, sure_model: Path, cropping_model: Path, known_data: Path, tmp_path: Path, capsys: Any
+def test_models_of_one_name_are_told_apart_by_their_digests(
+    known_model: Path, known_data: Path, known: Any, tmp_path: Path
+) -> None:
+    header = Header(kind="known", config={"draws": [3]}, grid=Grid((32, 32)), name="known reader")
+    save_checkpoint(tmp_path / "blind.safetensors", known(draws=[3]), header)
+    words = (known_model, tmp_path / "blind.safetensors", "--data", known_data, "--limit", 2)
+    models = [one["protocol"] for one in evaluate(tmp_path, *words)["models"]]
+    assert [one["model"] for one in models] == [f"known reader {one['model_sha256'][:8]}" for one in models]
+
+
+def test_one_model_twice_is_refused(
+    known_model: Path, known_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(known_model.read_bytes())
