@@ -40,7 +40,7 @@ def boxed(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> NDArray[
         experts: Masks (R, H, W), bool; S and R may differ.
 
     Returns:
-        Masks (S + R, h, w); h = w = 0 if they are all empty.
+        Masks (S + R, h, w); of one pixel if they are all empty.
 
     Raises:
         InputImageError: If a set is empty, not boolean, or the pictures differ in size.
@@ -56,5 +56,5 @@ def boxed(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> NDArray[
     union = masks.any(axis=0)
     rows, columns = np.flatnonzero(union.any(axis=-1)), np.flatnonzero(union.any(axis=0))
     if rows.size == 0:
-        return masks[:, :0, :0]
+        return masks[:, :1, :1]
     return masks[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
