@@ -13,11 +13,14 @@ for a minute is given up. All else (losses, rows, whether to stop) is little, go
 wait there while one reads data from a cold disk, validates a slow slice or writes files.
 """
 
+import json
 import os
 import signal
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -25,7 +28,6 @@ import torch.distributed as dist
 import typer
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
@@ -151,14 +153,17 @@ def joined(device: str, devices: int | None = None) -> Generator[tuple[Group, to
         own = _own_device(device, devices)
         yield Processes(store, index, count, own), own
     except AmbisegError as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's, if another process ends first
-        get_error_handler().record_exception(error)  # for the launcher, should process 0 be unable to speak
+        _let_finish()
+        _record(str(error))
         _refuse(store, index, str(error))
         raise typer.Exit(REFUSED) from None
+    except typer.Exit:
+        _let_finish()
+        raise
     except RuntimeError as error:
         if not _lost_another(error):
             raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _let_finish()
         if index == 0:
             _say(_reason(store))
         raise typer.Exit(REFUSED) from None
@@ -206,6 +211,18 @@ def _own_device(name: str, devices: int | None) -> torch.device:
     device = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
     torch.cuda.set_device(device)
     return device
+
+
+def _let_finish() -> None:
+    """Ignore SIGTERM, which the launcher sends when another process ends first: it would cut a sentence short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _record(reason: str) -> None:
+    """Leave an error of the user where torch's launcher looks for it, should process 0 be unable to tell it."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        details = {"py_callstack": reason, "timestamp": str(int(time.time()))}
+        Path(path).write_text(json.dumps({"message": {"message": reason, "extraInfo": details}}))
 
 
 def _refuse(store: Store, index: int, reason: str) -> None:

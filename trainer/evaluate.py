@@ -13,6 +13,7 @@ INTERRUPTED = 130
 
 
 def evaluate_command(
+    context: typer.Context,
     weights: Annotated[
         list[str], typer.Argument(help="Model files or names of bundled models; all are compared with the first.")
     ],
@@ -26,9 +27,7 @@ def evaluate_command(
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[
         str | None,
-        typer.Option(
-            help="whole, central, or uniform: a seeded place, the default for models trained so."
-        ),
+        typer.Option(help="whole, central, or uniform: a seeded place, the default for models trained so."),
     ] = None,
     crop_px: Annotated[int | None, typer.Option(help="Side of the crop; default: what the model reads.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many slices, evenly spaced from a seeded start.")] = None,
@@ -50,6 +49,7 @@ def evaluate_command(
         bool, typer.Option("--references", help="Judge simple readers on the same slices too.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    devices: Annotated[int | None, typer.Option(min=1, help="Processes that share the slices, one a card.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one process.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes of one thread each that share the slices.")] = 1,
 ) -> None:
@@ -57,37 +57,46 @@ def evaluate_command(
     import torch
 
     from napari_ambiseg.models.segmenter import SamplingOptions
+    from trainer.distributed import joined, must_launch
     from trainer.evaluation.output import Outputs
     from trainer.evaluation.report import table
     from trainer.evaluation.run import Interrupted
     from trainer.evaluation.session import Request, carry_out
 
-    if threads:
-        torch.set_num_threads(threads)
-    request = Request(
-        weights=tuple(weights),
-        data=tuple(data),
-        split=split,
-        readings=tuple(readings),
-        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
-        threshold=threshold,
-        limit=limit,
-        seed=seed,
-        crop=crop,
-        crop_px=crop_px,
-        references=references,
-        sweep_steps=tuple(sweep_steps),
-        sweep_samplers=tuple(sweep_samplers),
-        keep=per_slice,
-        device=device,
-        workers=workers,
-    )
     outputs = Outputs(json_, csv, markdown, per_slice_csv, plots, page_slices)
     outputs.check()  # now, not after hours of work
-    try:
-        outcome = carry_out(request)
-    except Interrupted as stop:
-        typer.echo(f"\n{stop}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    outputs.write(outcome)
-    typer.echo(table(outcome))
+    if must_launch(devices):
+        from trainer.launch import launch
+
+        raise typer.Exit(launch(context.obj, devices or 1, device=device))
+    if threads:
+        torch.set_num_threads(threads)
+    with joined(device, devices) as (group, own):
+        request = Request(
+            weights=tuple(weights),
+            data=tuple(data),
+            split=split,
+            readings=tuple(readings),
+            options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
+            threshold=threshold,
+            limit=limit,
+            seed=seed,
+            crop=crop,
+            crop_px=crop_px,
+            references=references,
+            sweep_steps=tuple(sweep_steps),
+            sweep_samplers=tuple(sweep_samplers),
+            keep=per_slice,
+            device=str(own),
+            workers=workers,
+        )
+        first = group.index == 0
+        try:
+            outcome = carry_out(request, group)
+        except Interrupted as stop:
+            if first:
+                typer.echo(f"\n{stop}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        if first:
+            outputs.write(outcome)
+            typer.echo(table(outcome))

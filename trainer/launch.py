@@ -135,7 +135,7 @@ def _death(failures: dict[int, ProcessFailure]) -> str:
     for failure in failures.values():
         told: object = failure.message  # typed as text by torch, but a record where the process wrote one
         if isinstance(told, dict):
-            return str(cast("dict[str, object]", told)["message"]).partition(": ")[2]  # after the error's class
+            return str(cast("dict[str, object]", told)["message"])
     rank, first = next(iter(failures.items()))  # in the order in which they were noticed
     return (
         f"process {rank} was ended by {first.signal_name()}, perhaps for lack of memory; what was saved before is "

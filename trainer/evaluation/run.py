@@ -12,6 +12,8 @@ from trainer.evaluation.protocol import Protocol
 from trainer.evaluation.reading import read_slices
 from trainer.evaluation.references import REFERENCES, judge_references
 from trainer.evaluation.rows import Row, RowFile, in_order
+from trainer.group import ALONE, Group
+from trainer.stopping import stop_requests
 
 
 class Interrupted(KeyboardInterrupt):
@@ -27,6 +29,7 @@ def evaluate(
     device: str,
     workers: int,
     positions: Sequence[int] | None = None,
+    group: Group = ALONE,
 ) -> list[Row]:
     """Read and judge slices.
 
@@ -39,6 +42,7 @@ def evaluate(
         workers: Number of processes.
         positions: Which slices of ``data``, for one of several machines; None takes all. A row depends on its slice
             alone, so that the rows of all parts are those of the whole (``rows.in_order`` joins them).
+        group: Processes that share these slices; each calls this with the same arguments. The first keeps the rows.
 
     Returns:
         One row per slice, in the order of ``positions``.
@@ -51,10 +55,10 @@ def evaluate(
     wanted = [data.ids[position] for position in mine]
     rows: dict[str, Row] = {}
     try:
-        with RowFile(keep, protocol) if keep else nullcontext() as file:
-            rows = file.rows if file else {}
+        with RowFile(keep, protocol) if keep and group.index == 0 else nullcontext() as file:
+            rows = group.gather(file.rows if file else {})[0]
             missing = [position for position, name in zip(mine, wanted, strict=True) if name not in rows]
-            for row in _read(weights, data, protocol, missing, len(wanted), device=device, workers=workers):
+            for row in _read(weights, data, protocol, missing, len(wanted), group, device=device, workers=workers):
                 rows[row.id] = row
                 if file:
                     file.append(row)
@@ -71,24 +75,41 @@ def _read(
     protocol: Protocol,
     missing: Sequence[int],
     total: int,
+    group: Group,
     *,
     device: str,
     workers: int,
 ) -> Iterator[Row]:
     """Rows of the ``missing`` slices, with a progress bar over all."""
-    tasks = (data.task(position, protocol) for position in missing)
-    title = f"{protocol.model}, {protocol.sampler} {protocol.steps}"
-    with tqdm(total=total, initial=total - len(missing), unit="slice", desc=title, dynamic_ncols=True) as progress:
+    tasks = (data.task(position, protocol) for position in missing[group.index :: group.count])
+    title, quiet = f"{protocol.model}, {protocol.sampler} {protocol.steps}", group.index > 0
+    with tqdm(
+        total=total, initial=total - len(missing), unit="slice", desc=title, dynamic_ncols=True, disable=quiet
+    ) as progress:
         if missing:
-            for row in read_slices(weights, tasks, protocol, device=device, workers=workers):
+            mine = read_slices(weights, tasks, protocol, device=device, workers=workers)
+            for row in mine if group.count == 1 else _everybodys(mine, len(missing), group):
                 yield row
                 progress.update()
 
 
-def evaluate_references(data: EvaluationData, protocol: Protocol) -> dict[str, list[Judged]]:
-    """Every reference on the same slices."""
+def _everybodys(mine: Iterator[Row], total: int, group: Group) -> Iterator[Row]:
+    """The rows of all processes, in rounds of one each, so that the first can keep them as they are done.
+
+    Raises:
+        KeyboardInterrupt: In all of them, after a round in which one was asked to stop.
+    """
+    with stop_requests() as stop:
+        for _ in range(0, total, group.count):
+            yield from (row for row in group.gather(next(mine, None)) if row is not None)
+            if group.agree(stop.is_set()):
+                raise KeyboardInterrupt
+
+
+def evaluate_references(data: EvaluationData, protocol: Protocol, *, quiet: bool = False) -> dict[str, list[Judged]]:
+    """Every reference on the same slices, with a progress bar unless it shall be ``quiet``."""
     judged: dict[str, list[Judged]] = {name: [] for name in REFERENCES}
-    for position in tqdm(range(len(data)), unit="slice", desc="references", dynamic_ncols=True):
+    for position in tqdm(range(len(data)), unit="slice", desc="references", dynamic_ncols=True, disable=quiet):
         task = data.task(position, protocol)
         found = judge_references(
             task.id, task.experts, counts=protocol.readings, threshold=protocol.threshold, seed=protocol.seed

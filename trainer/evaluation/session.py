@@ -18,6 +18,7 @@ from trainer.evaluation.protocol import Crop, Protocol
 from trainer.evaluation.rows import Row
 from trainer.evaluation.run import evaluate, evaluate_references
 from trainer.evaluation.summary import Slices, Summary, compare, slices_of, summarise
+from trainer.group import ALONE, Group
 
 STEPPED = {"diffusion"}
 """Kinds of models whose readings depend on the sampler and its steps; the others are not swept."""
@@ -110,8 +111,12 @@ class Outcome:
     sweep: tuple[Evaluated, ...]
 
 
-def carry_out(request: Request) -> Outcome:
+def carry_out(request: Request, group: Group = ALONE) -> Outcome:
     """Do what is asked for.
+
+    Args:
+        request: What that is.
+        group: Processes that share the slices; each calls this with the same request but for the device.
 
     Raises:
         AmbisegError: If a model, a file or a setting is not valid, or rows cannot be kept.
@@ -122,10 +127,10 @@ def carry_out(request: Request) -> Outcome:
     crop = choose_crop(candidates, request.crop, request.crop_px)
     data = read_data(request.data, request.split, limit=request.limit, seed=request.seed)
     protocols = [protocol_of(request, one, data, crop) for one in candidates]
-    models = tuple(evaluated(request, *pair, data) for pair in zip(candidates, protocols, strict=True))
+    models = tuple(evaluated(request, *pair, data, group) for pair in zip(candidates, protocols, strict=True))
     slices = slices_of([row.patient for row in models[0].rows], protocols[0])
     first, *others = models
-    found = evaluate_references(data, protocols[0]) if request.references else {}
+    found = evaluate_references(data, protocols[0], quiet=group.index > 0) if request.references else {}
     return Outcome(
         request=request,
         data=data,
@@ -134,7 +139,7 @@ def carry_out(request: Request) -> Outcome:
         differences={one.candidate.label: compare(judged_of(first), judged_of(one), slices) for one in others},
         references={name: summarise(judged, slices) for name, judged in found.items()},
         sweep=tuple(
-            evaluated(request, one.candidate, _stepped(one.protocol, at), data, known=one)
+            evaluated(request, one.candidate, _stepped(one.protocol, at), data, group, known=one)
             for one in models
             if one.candidate.kind in STEPPED
             for at in options
@@ -178,7 +183,13 @@ def _stepped(protocol: Protocol, options: SamplingOptions) -> Protocol:
 
 
 def evaluated(
-    request: Request, one: Candidate, protocol: Protocol, data: EvaluationData, *, known: Evaluated | None = None
+    request: Request,
+    one: Candidate,
+    protocol: Protocol,
+    data: EvaluationData,
+    group: Group = ALONE,
+    *,
+    known: Evaluated | None = None,
 ) -> Evaluated:
     """A model under a protocol, unless it is ``known`` already."""
     if known is not None and known.protocol == protocol:
@@ -186,7 +197,7 @@ def evaluated(
     keep = request.keep
     if keep is not None and request.keeps_folder:
         keep = keep / f"{one.slug}.{protocol.sampler}-{protocol.steps}.jsonl"
-    rows = evaluate(one.weights, data, protocol, keep=keep, device=request.device, workers=request.workers)
+    rows = evaluate(one.weights, data, protocol, keep=keep, device=request.device, workers=request.workers, group=group)
     slices = slices_of([row.patient for row in rows], protocol)
     return Evaluated(one, protocol, tuple(rows), summarise([row.judged for row in rows], slices))
 
