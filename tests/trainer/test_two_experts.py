@@ -55,6 +55,7 @@ CASES = {
     "diffusion-x": Case(),
     "diffusion-eps": Case({"prediction": "eps", "weighting": "sigmoid:-2", "learning_rate": 3e-3}, clean=0.85),
     "diffusion-v": Case({"prediction": "v", "weighting": "sigmoid:0", "input_scale": 0.5}),
+    "phiseg": Case({"kind": "phiseg", "learning_rate": 5e-3, "ema_decay": 0.95}, clean=0.8),
 }
 
 
@@ -106,3 +107,16 @@ def test_both_opinions_are_drawn_as_often_as_experts_hold_them(name: str) -> Non
         assert (iou.max(axis=1) > 0.8).mean() >= case.clean
         first = int((iou[:, 0] > iou[:, 1]).sum())
         assert abs(first / COUNT - share) < 4 * math.sqrt(share * (1 - share) / COUNT) + FIT_TOLERANCE
+
+
+def test_mc_dropout_varies_around_the_mean_of_the_experts() -> None:
+    """It cannot draw opinions; its readings' probabilities average to the share of experts, pixel by pixel."""
+    model = overfitted({"kind": "mc-dropout"})
+    data = contradicting_experts()
+    for index in range(2):
+        *_, last = model.sample(torch.from_numpy(data.normalised(index)), seeds=range(COUNT), options=SamplingOptions())
+        probability = (last.x_hat[:, 0] + 1) / 2
+        share = torch.from_numpy(data.readings[index].mean(axis=0)).float()
+        assert (probability.mean(dim=0) - share).abs().mean() < 0.03
+        assert 1e-3 < probability.std(dim=0).max() < 0.3
+        assert len(probability.flatten(1).unique(dim=0)) == COUNT
