@@ -9,12 +9,11 @@ are the whole batch's, exactly. The sums over processes are differentiable (thei
 the mean of the processes' gradients is the whole batch's as well. ``nn.SyncBatchNorm`` does the same, but on GPUs only.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce  # pyright: ignore[reportUnknownVariableType]
 
 
 def synchronise(module: nn.Module) -> None:
@@ -63,7 +62,21 @@ def _processes() -> int:
 
 
 def _mean_over_processes(value: Tensor) -> Tensor:
-    return cast(Tensor, all_reduce(value)) / _processes()
+    return cast(Tensor, _Sum.apply(value)) / _processes()
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over all processes; so is its gradient, since every process's loss depends on every process's value."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.forward(ctx, gradients[0])
 
 
 def _shared(norm: nn.BatchNorm2d) -> SharedBatchNorm2d:

@@ -43,6 +43,7 @@ STEP_TIMEOUT = timedelta(seconds=60)
 """After which a process that sends no gradients is given up."""
 PATIENCE = timedelta(minutes=30)
 """After which a process that does anything else is given up."""
+GO_ON = "what was saved before is good: go on with `fit --resume`, or with the same `evaluate`"
 LINGER = timedelta(seconds=5)
 """How long a process that must stop waits for process 0 to say why."""
 REFUSED = 2
@@ -247,7 +248,7 @@ def _reason(store: Store) -> str:
             return reason
     except RuntimeError:
         pass
-    return "another process of this run has ended; the last saved state is good: go on with `fit --resume`"
+    return f"another process of this run has ended, perhaps for lack of memory; {GO_ON}"
 
 
 def _say(reason: str) -> None:

@@ -26,7 +26,7 @@ from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from napari_ambiseg.errors import ComputeError
 from trainer.data.batches import Shard
-from trainer.distributed import REFUSED, check_devices
+from trainer.distributed import GO_ON, REFUSED, check_devices
 
 GRACE_S = 90
 """How long the others may take to end after one has died; a lost card is noticed within a minute."""
@@ -137,7 +137,4 @@ def _death(failures: dict[int, ProcessFailure]) -> str:
         if isinstance(told, dict):
             return str(cast("dict[str, object]", told)["message"])
     rank, first = next(iter(failures.items()))  # in the order in which they were noticed
-    return (
-        f"process {rank} was ended by {first.signal_name()}, perhaps for lack of memory; what was saved before is "
-        "good: go on from there"
-    )
+    return f"process {rank} was ended by {first.signal_name()}, perhaps for lack of memory; {GO_ON}"
