@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from napari_ambiseg.errors import DataFileError
 
@@ -36,6 +36,7 @@ _DAMAGE = (
     ArithmeticError,
     MemoryError,
     struct.error,
+    BytesLengthException,
     InvalidDicomError,
 )
 _TAGS = [

@@ -14,6 +14,7 @@ array are let go, so that an array costs what it holds.
 import math
 import os
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,7 +146,8 @@ def read_pickle(path: Path, progress: Callable[[int, int], None] = lambda done, 
     if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in texts, which are no matter
             return _run(_File(file, os.fstat(file.fileno()).st_size), progress)
     except _Refused as reason:
         raise DataFileError(

@@ -13,7 +13,7 @@ NAMES = ("train", "val", "test")
 def deal(subjects: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, str]:
     """A split for each patient.
 
-    The patients are put in a random order and cut where the running sum of the fractions says, rounded.
+    The patients are put in a random order and cut by the fractions; every split that is to have any has one at least.
 
     Args:
         subjects: Patients, repeated as often as you like.
@@ -28,16 +28,24 @@ def deal(subjects: Sequence[str], fractions: Sequence[float], seed: int) -> dict
             f"--split is {' '.join(map(str, fractions))}; give shares of train, val, test that sum to 1"
         )
     patients = sorted(set(subjects))
-    bounds = [round(len(patients) * share) for share in np.cumsum(fractions)]
-    order = np.random.default_rng(seed).permutation(len(patients))
-    placed = {patients[i]: NAMES[int(np.searchsorted(bounds, rank, side="right"))] for rank, i in enumerate(order)}
-    wanted = {name for name, share in zip(NAMES, fractions, strict=True) if share}
-    if empty := sorted(wanted - set(placed.values())):
+    wanted = [name for name, share in zip(NAMES, fractions, strict=True) if share]
+    if len(patients) < len(wanted):
         raise SettingsError(
-            f"{len(patients)} patients leave {' and '.join(empty)} empty at --split "
-            f"{' '.join(map(str, fractions))}; give more data, or 1 0 0"
+            f"{len(patients)} patients cannot fill {', '.join(wanted)} (--split {' '.join(map(str, fractions))}); "
+            "give more data, or --split 1 0 0"
         )
-    return placed
+    order = np.random.default_rng(seed).permutation(len(patients))
+    names = np.repeat(NAMES, _counts(len(patients), fractions))
+    return {patients[i]: str(name) for i, name in zip(order, names, strict=True)}
+
+
+def _counts(total: int, fractions: Sequence[float]) -> list[int]:
+    """How many patients each split gets: one if it gets any, and each further one where most is wanting."""
+    counts = [int(share > 0) for share in fractions]
+    while sum(counts) < total:
+        wanting = [total * share - count for share, count in zip(fractions, counts, strict=True)]
+        counts[int(np.argmax(wanting))] += 1
+    return counts
 
 
 def place(part: Part, fractions: Sequence[float], seed: int, *, again: bool = False) -> dict[str, Part]:
