@@ -41,7 +41,7 @@ def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "deterministic"])
+@pytest.mark.parametrize("kind", ["diffusion", "deterministic", "mc-dropout", "phiseg"])
 def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     kind: str, discs: SliceCollection, tmp_path: Path
 ) -> None:
