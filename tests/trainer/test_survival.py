@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import json
 import os
 import random
@@ -86,6 +87,7 @@ def in_child(work: Callable[[], object]) -> int:
         pid = os.fork()
     if pid:
         return pid
+    torch.set_num_threads(1)  # renews torch's pool, which does not survive a fork, before two threads do so at once
     code = 1
     with suppress(BaseException), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
         work()
@@ -128,20 +130,23 @@ def test_a_run_killed_a_dozen_times_ends_bit_identical(
     whole: Path, shared_discs: SliceCollection, tmp_path: Path
 ) -> None:
     rng, out, killed = random.Random(0), tmp_path / "run", 0
-    for attempt in range(KILLS):
-        arm = [die_at_flush, die_at_rename, lambda _: die_in(rng.uniform(0.02, 0.4))][attempt % 3]
+    for attempt in itertools.count():
+        arm = [die_at_flush, die_at_rename, lambda _: die_in(rng.uniform(0.02, 0.3))][attempt % 3]
         number = rng.randint(1, 7)
 
-        def work(arm: Callable[[int], None] = arm, number: int = number) -> None:
+        def work(arm: Callable[[int], None] = arm, number: int = number, out: Path = out) -> None:
             arm(number)
             start_or_go_on(shared_discs, out)
 
         _, status = os.waitpid(in_child(work), 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the run failed, and was not killed"
-        killed += os.WIFSIGNALED(status)
-        if has_state(out):
-            read_state(out)
-    assert killed >= KILLS // 2
+        if os.WIFSIGNALED(status):
+            killed += 1
+        else:
+            assert os.WEXITSTATUS(status) == 0, "the run failed, and was not killed"
+            assert_same_end(out, whole)
+            out = tmp_path / f"run {attempt}"  # done before its kill came; another one takes the rest
+        if killed == KILLS:
+            break
     start_or_go_on(shared_discs, out)
     assert_same_end(out, whole)
 
@@ -221,7 +226,7 @@ def fail_at_byte(patch: pytest.MonkeyPatch, *, file: int, share: float) -> None:
     patch.setattr(Path, "open", opened)
 
 
-@pytest.mark.parametrize(("file", "share"), [(5, 0.0), (6, 0.4), (7, 0.999), (8, 0.5), (10, 0.7)])
+@pytest.mark.parametrize(("file", "share"), [(5, 0.0), (6, 0.4), (7, 0.999), (8, 0.5)])
 def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint_whole(
     file: int, share: float, whole: Path, discs: SliceCollection, tmp_path: Path
 ) -> None:
