@@ -18,7 +18,7 @@ from trainer.validation import Shown
 SAMPLES = 4
 _TILE = 160  # pixels that a tile should roughly measure
 _GAP, _LINE = 4, 16
-_WHITE = (255, 255, 255)
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 _SAMPLE = (255, 140, 0)
 _EXPERTS = ((86, 180, 233), (240, 228, 66), (0, 158, 115), (204, 121, 167))  # told apart by most colour-blind readers
 
@@ -44,7 +44,8 @@ def draw_samples(shown: Sequence[Shown], caption: str) -> NDArray[np.uint8]:
         for j, masks in enumerate([one.experts, *one.readings[:SAMPLES, None]], start=1):
             if words := _empty(masks):
                 place = (j * (tile + _GAP) + 2, _LINE + i * (tile + _GAP) + tile - _LINE)
-                draw.text(place, words, fill=_WHITE, font=font, stroke_width=1, stroke_fill=(0, 0, 0))
+                draw.rectangle(draw.textbbox(place, words, font=font), fill=_BLACK)
+                draw.text(place, words, fill=_WHITE, font=font)
     titles = ["image", "experts", *(f"sample {i + 1}" for i in range(len(rows[0]) - 2))]
     for j, title in enumerate(titles):
         draw.text((j * (tile + _GAP) + 2, 2), title, fill=_WHITE, font=font)
