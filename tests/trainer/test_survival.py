@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from napari_ambiseg.errors import CheckpointError, ComputeError
-from napari_ambiseg.models.checkpoint import load_checkpoint, read_tensors
+from napari_ambiseg.models.checkpoint import load_checkpoint, read_tensors, write_tensors
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer import loop
 from trainer.__main__ import main
@@ -343,3 +343,23 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_slices_of_its_batch(
     assert set(named) <= set(discs.names)
     assert read_state(tmp_path).step == 6
     assert all(value.isfinite().all() for value in read_tensors(tmp_path / "model.safetensors")[0].values())
+
+
+def test_a_run_of_an_older_version_goes_on(whole: Path, discs: SliceCollection, tmp_path: Path) -> None:
+    """Its state named the model's tensors without the objective, and its configuration knew fewer fields."""
+    config = CONFIG.model_copy(update={"validation": ValidationConfig()})
+    fit(config.model_copy(update={"steps": 9, "decay_steps": 0}), discs, tmp_path, device=CPU, source=DISCS)
+    tensors, header = read_tensors(tmp_path / STATE_FILE)
+    older = {
+        name.replace("objective/model.", "model/").replace("ema/module.model.", "ema/module."): value
+        for name, value in tensors.items()
+    }
+    for name in ("optimizer", "precision", "validation", "experts", "latent", "result"):
+        del header["config"]["fit"][name]
+    (tmp_path / PREVIOUS_FILE).unlink()
+    write_tensors(tmp_path / STATE_FILE, older, {key: header[key] for key in ("version", "kind", "step", "config")})
+    saved = read_state(tmp_path)
+    assert FitConfig.model_validate(saved.config["fit"]) == config.model_copy(update={"steps": 9, "decay_steps": 0})
+    resume(config, discs, tmp_path, device=CPU, source=DISCS)
+    ours, theirs = weights(tmp_path / "model.safetensors"), weights(whole / "model.safetensors")
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
