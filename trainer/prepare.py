@@ -71,6 +71,7 @@ def prepare_command(
     if out.suffix.lower() not in (".h5", ".hdf5") or out.resolve() in {Path(name).resolve() for name in sources}:
         raise SettingsError(f"--out is {out}; give a new file that ends in .h5")
     prepared = prepare(sources, Settings(outlines, pictures, seed), shares=split, again=resplit)
+    typer.echo(f"writing {out}", err=True)
     prepared.write(out)
     for note in prepared.notes:
         typer.echo(f"note: {note}")

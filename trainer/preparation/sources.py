@@ -1,7 +1,10 @@
 """Which reader a source gets: by its name (``phantom``), by what it is (folder, file), by what its file begins with."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tqdm import tqdm
 
 from napari_ambiseg.errors import DataFileError
 from trainer.data.sources import is_phantom, load_data
@@ -40,6 +43,7 @@ def read_source(name: str, settings: Settings) -> Part:
         DataFileError: If it is none of these, or something about it is wrong.
     """
     if is_phantom(name):
+        tqdm.write(f"rendering {name}", file=sys.stderr)
         return unplaced(
             load_data([name], "train", seed=settings.seed), ["rendered slices around outlines of LIDC-IDRI"]
         )
