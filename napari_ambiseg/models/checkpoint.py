@@ -141,7 +141,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, A
     """
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     text = json.dumps({**header, "sha256": _digest(contiguous)}, default=_plain)
-    payload = save(contiguous, metadata={_KEY: text, _CHECK_KEY: _sha256(text)})
+    payload = _in_order(save(contiguous, metadata={_KEY: text, _CHECK_KEY: _sha256(text)}))
     try:
         write_atomically(path, payload)
     except OSError as error:
@@ -210,6 +210,19 @@ def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     raise TypeError(f"a header cannot hold {value!r}")
+
+
+def _in_order(payload: bytes) -> bytes:
+    """The file with its metadata sorted: safetensors writes them in random order, and the same model is the same file.
+
+    A safetensors file is the length of its head in 8 bytes, the head in JSON, padded to a multiple of 8, and the data.
+    """
+    end = 8 + int.from_bytes(payload[:8], "little")
+    head = json.loads(payload[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(payload)[end:]))
 
 
 def _sha256(text: str) -> str:

@@ -97,6 +97,14 @@ def test_a_saved_model_comes_back_bit_by_bit(model: DiffusionSegmenter, saved: P
     assert torch.equal(list(loaded.segmenter.sample(image, seeds=[3], options=options))[-1].x_hat, before)
 
 
+def test_the_same_model_is_the_same_file_byte_for_byte(model: DiffusionSegmenter, tmp_path: Path) -> None:
+    """So that a checksum tells models apart; safetensors alone would shuffle its metadata."""
+    files = [tmp_path / f"{i}.safetensors" for i in range(8)]
+    for path in files:
+        save_checkpoint(path, model, HEADER)
+    assert len({path.read_bytes() for path in files}) == 1
+
+
 def test_a_header_comes_back_as_it_was_with_and_without_the_weights(saved: Path) -> None:
     """Its configuration is as in JSON: enums by value, tuples as lists."""
     plain = json.loads(json.dumps(HEADER.config, default=lambda value: value.value))
