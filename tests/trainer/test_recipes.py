@@ -3,6 +3,7 @@
 import pytest
 
 from napari_ambiseg.errors import SettingsError
+from trainer.ablation.study import STUDIES
 from trainer.kinds import KINDS
 from trainer.recipes import RECIPES, SCALES, named_recipe
 from trainer.weighting import named_weighting
@@ -30,6 +31,15 @@ def test_the_sweeps_span_what_the_paper_swept() -> None:
     assert scales == {1.0, 0.6, 0.3, 0.2, 0.1, 0.06, 0.03}
     cells = {(c.crop, c.prediction, c.weighting) for c in (named_recipe(n) for n in RECIPES if n.startswith("table3"))}
     assert len(cells) == 2 * 3 * 4
+
+
+def test_the_systems_train_as_long_as_the_paper_says() -> None:
+    # Section 7.2: the diffusion model's last weights, and of the baselines those of the best validation GED.
+    said = {"diffusion": (400_000, "last"), "prob-unet": (200_000, "best"), "phiseg": (500_000, "best")}
+    lines = [named_recipe(name) for study in ("table1", "table2") for name, _ in STUDIES[study].lines]
+    judged = [config for config in lines if config.kind in said]
+    assert len(judged) == 2 * 6
+    assert all((config.steps, config.result) == said[config.kind] for config in judged)
 
 
 @pytest.mark.parametrize("scale", SCALES)
