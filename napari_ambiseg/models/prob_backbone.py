@@ -80,6 +80,14 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
 }
 
 
+def he(conv: nn.Conv2d) -> nn.Conv2d:
+    """Weights that keep the variance through a ReLU (He et al., 2015): what is not normalised depends on it."""
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
 class ConvBlock(nn.Module):
     """Convolutions with ReLU; a GroupNorm and the time embedding behind the first of them.
 
@@ -96,7 +104,7 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels, *[out_channels] * convs]
-        self.convs = nn.ModuleList(_he(nn.Conv2d(a, b, 3, padding=1)) for a, b in pairwise(widths))
+        self.convs = nn.ModuleList(he(nn.Conv2d(a, b, 3, padding=1)) for a, b in pairwise(widths))
         self.norm = nn.GroupNorm(norm_groups, out_channels) if norm_groups else nn.Identity()
         self.time = nn.Linear(time_width, out_channels) if time_width else None
 
@@ -183,11 +191,3 @@ class ProbBackbone(nn.Module):
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
         """Raw output for input ``x`` (S, in_channels, H, W) at times ``t`` (S,) in [0, 1]: (S, out_channels, H, W)."""
         return self.head(self.features(x, t))
-
-
-def _he(conv: nn.Conv2d) -> nn.Conv2d:
-    """Weights that keep the variance through a ReLU (He et al., 2015): blocks without normalisation depend on it."""
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    return conv

@@ -29,7 +29,7 @@ from napari_ambiseg.diffusion.sampling import SeededNoise, State
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.latent import Latent, LatentConfig, LatentNoise
 from napari_ambiseg.models.networks import NetworkConfig, build_network
-from napari_ambiseg.models.prob_backbone import ContractingPath
+from napari_ambiseg.models.prob_backbone import ContractingPath, he
 from napari_ambiseg.models.segmenter import SamplingOptions, register
 from napari_ambiseg.models.unet import require_groups, require_multiple
 
@@ -127,7 +127,7 @@ class Combiner(nn.Module):
         super().__init__()
         self.patch = patch
         widths = [channels + dim, *[channels] * (convs - 1), patch**2]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
+        self.convs = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in pairwise(widths))
 
     def forward(self, features: Tensor, z: Tensor) -> Tensor:
         """Logits (S, 1, H, W) of features (S, channels, H / patch, W / patch) and z (S, Z)."""
