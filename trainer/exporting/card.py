@@ -135,7 +135,7 @@ def _limits(model: Model) -> str:
         [
             f"- {NOTICE}. It is no medical device. It is for studying how experts disagree, and models of that.",
             "- How often a sample appears is no probability of disease, and no expert's certainty.",
-            "- It knows images like those it was trained on. On others its answers mean nothing, unannounced.",
+            "- It knows images like those it was trained on; on others its answers mean nothing, without a warning.",
             f"- It sees {height:g} x {width:g} mm of a slice; what lies outside is cut off.",
             "- It repeats the habits of the experts who drew its training masks, whoever is missing among them.",
         ]

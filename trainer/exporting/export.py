@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from napari_ambiseg.errors import CheckpointError, DataFileError, SettingsError
+from napari_ambiseg.errors import AmbisegError, CheckpointError, DataFileError, SettingsError
 from napari_ambiseg.io.output import check_target, write_output
 from napari_ambiseg.models.checkpoint import Model, load_checkpoint, save_checkpoint
 from napari_ambiseg.phantom import bundled_slices
@@ -75,7 +75,7 @@ def export(request: Request) -> list[str]:
     judged = read_figures(request.figures) if request.figures else {}
     chosen = chosen_file(request.source, best=request.best)
     model = _renamed(load_checkpoint(chosen), request)
-    loss = measure_half(model, _tried_slices(request)) if request.half else None
+    loss = _tried(model, request) if request.half else None
     payload = _payload(model, half=loss is not None and loss.is_none)
     alike = {hashlib.sha256(content).hexdigest() for content in (payload, chosen.read_bytes())}
     figures = figures_of(alike, judged) if judged else None
@@ -117,8 +117,19 @@ def _renamed(model: Model, request: Request) -> Model:
     return replace(model, header=replace(model.header, **given))
 
 
+def _tried(model: Model, request: Request) -> HalfLoss:
+    """What 16 bits lose on some slices."""
+    slices = _tried_slices(request)
+    try:
+        return measure_half(model, slices)
+    except AmbisegError as error:
+        raise type(error)(
+            f"16 bits could not be tried ({error}); give --data with slices that this model reads, or --full"
+        ) from error
+
+
 def _tried_slices(request: Request) -> Sequence[MultiReaderSlice]:
-    """Some slices for ``measure_half``: the bundled rendered ones, or some of the user's, evenly spaced."""
+    """The bundled rendered slices, or some of the user's, evenly spaced."""
     collection = load_data(request.data, request.split) if request.data else bundled_slices()
     count = min(TRIED_SLICES, len(collection))
     return [collection[i * len(collection) // count] for i in range(count)]

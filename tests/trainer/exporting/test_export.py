@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.models.checkpoint import load_checkpoint, save_checkpoint
 from trainer.__main__ import main
 from trainer.exporting import export as export_module
@@ -63,6 +64,19 @@ def test_full_keeps_32_bits_without_a_trial(run_folder: Path, tmp_path: Path, mo
     monkeypatch.setattr(export_module, "measure_half", None)
     assert export(run_folder, tmp_path / "m.safetensors", "--full") == 0
     assert _same_weights(tmp_path / "m.safetensors", run_folder / LAST)
+
+
+def test_a_trial_that_fails_says_what_else_to_do(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> HalfLoss:
+        raise ComputeError("the model answered with NaN")
+
+    monkeypatch.setattr(export_module, "measure_half", fails)
+    assert export(run_folder, tmp_path / "m.safetensors") == 2
+    said = capsys.readouterr().err
+    assert "16 bits could not be tried (the model answered with NaN); give --data" in said
+    assert not (tmp_path / "m.safetensors").exists()
 
 
 def test_16_bits_are_tried_on_the_slices_that_are_named(
