@@ -11,14 +11,19 @@ import multiprocessing
 import re
 import signal
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
+from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
+from napari_ambiseg.models.unet import named_size
 from napari_ambiseg.readings.calibration import expected_calibration_error
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main
@@ -197,36 +202,39 @@ def test_tables_say_what_the_json_says(known_model: Path, sure_model: Path, know
     assert json.loads((tmp_path / "again.json").read_text())["models"][1]["ged_16_pp"] == sure
 
 
-def without_times(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if "second" not in line]
+@pytest.fixture
+def networks(tmp_path: Path) -> list[str]:
+    """Two one-shot networks of random weights, whose kind every process knows."""
+    paths: list[str] = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = DeterministicSegmenter(DeterministicConfig(named_size("tiny", in_channels=1, time_embedding=0)))
+        nn.init.normal_(network.unet.head[2].weight, std=0.3)
+        header = Header(kind="deterministic", config=asdict(network.config), grid=Grid((32, 32)), name=f"net {seed}")
+        paths.append(str(tmp_path / f"{seed}.safetensors"))
+        save_checkpoint(Path(paths[-1]), network, header)
+    return paths
 
 
-def _slowly(words: list[str]) -> None:
-    """The command in a process of its own, slow enough to be killed on the way."""
-    from trainer.evaluation import reading
-
-    judge = reading.judge
-    reading.judge = lambda **given: (time.sleep(0.02), judge(**given))[1]
-    main(words)
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="a fork shares the known reader")
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="twenty starts take too long")
 def test_an_evaluation_that_is_killed_again_and_again_ends_in_the_same_tables(
-    known_model: Path, sure_model: Path, known_data: Path, tmp_path: Path
+    networks: list[str], known_data: Path, tmp_path: Path
 ) -> None:
-    models = [str(known_model), str(sure_model), "--data", str(known_data), "--readings", "4"]
-
     def words(name: str) -> list[str]:
         files = {"--per-slice": f"{name}-rows", "--json": f"{name}.json", "--csv": f"{name}.csv", "--markdown": "a.md"}
-        return ["evaluate", *models, *(w for key, file in files.items() for w in (key, str(tmp_path / file)))]
+        given = ["evaluate", *networks, "--data", str(known_data), "--readings", "4"]
+        return [*given, *(word for key, file in files.items() for word in (key, str(tmp_path / file)))]
 
     assert main(words("through")) == 0
     report = without_times(tmp_path / "a.md")
     (tmp_path / "a.md").unlink()
+    # A server that has imported everything and runs no threads: its forks start at once and inherit no lock.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["trainer.__main__", "trainer.evaluation.output"])
     kept, rng = tmp_path / "killed-rows", np.random.default_rng(0)
     for _ in range(20):
         wanted = size_of(kept) + int(rng.integers(1, 12_000))  # of some 230,000 bytes in the end
-        child = multiprocessing.get_context("fork").Process(target=_slowly, args=(words("killed"),))
+        child = processes.Process(target=main, args=(words("killed"),), daemon=True)
         child.start()
         while child.is_alive() and size_of(kept) < wanted:
             time.sleep(0.002)
@@ -237,6 +245,10 @@ def test_an_evaluation_that_is_killed_again_and_again_ends_in_the_same_tables(
     for ending in ("json", "csv"):
         assert without_times(tmp_path / f"killed.{ending}") == without_times(tmp_path / f"through.{ending}")
     assert without_times(tmp_path / "a.md") == report
+
+
+def without_times(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if "second" not in line]
 
 
 def size_of(folder: Path) -> int:
