@@ -67,7 +67,7 @@ def fit_command(
     from trainer.config import parse_overrides
     from trainer.data.checks import read_checked, rehearse
     from trainer.distributed import is_restarted, joined, must_launch, together
-    from trainer.fit import fit
+    from trainer.fit import check_settings, fit
     from trainer.fit import resume as resume_run
     from trainer.run_folder import result_file
     from trainer.state import has_state
@@ -95,6 +95,8 @@ def fit_command(
             collection = read_checked(
                 source.names, source.split, seed=config.seed, grid_px=config.grid_px, apart=apart or ()
             )
+            if check:
+                check_settings(config, collection, device=own)
             seen = rehearse(config, collection) if check else None
         if seen:
             if group.index == 0:
@@ -169,7 +171,9 @@ def _fresh(
     from trainer.recipes import named_recipe
 
     if recipe is None:
-        raise SettingsError("no recipe was given; `python -m trainer fit --list` shows them")
+        raise SettingsError(
+            "no recipe was given; name one before the options, e.g. `fit tiny --data phantom` (`fit --list` shows all)"
+        )
     config = read_config(Path(recipe)) if recipe.endswith(".json") else named_recipe(recipe)
     return with_overrides(config, overrides), DataSource(names=tuple(data or ()), split=split or "train")
 

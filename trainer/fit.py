@@ -95,6 +95,16 @@ def resume(
     return _drive(run, data, out, described, group, stop, warning=_fell_back(saved))
 
 
+def check_settings(config: FitConfig, data: SliceCollection, *, device: torch.device) -> None:
+    """Refuse what a run would stumble over before its first step: all that it builds is built, and nothing is kept.
+
+    Raises:
+        AmbisegError: If a setting names what does not exist, or settings contradict each other or the data.
+    """
+    start_run(config, device)
+    _validator(split_by_patient(data, config.holdout, config.seed)[1], config)
+
+
 def _fell_back(saved: SavedState) -> str | None:
     if saved.fallback is None:
         return None
@@ -121,9 +131,7 @@ def _drive(
     shard = Shard(group.index, group.count)
     source = BatchSource(training, config, shard=shard)
     validation = BatchSource(held_out, config, augment=False, shard=shard) if len(held_out) else None
-    validator = Validator(held_out, config) if config.validation.every else None
-    if config.result == "best" and validator is None:
-        raise SettingsError("result is 'best', but the run is not judged; give validation.every, e.g. 1000")
+    validator = _validator(held_out, config)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_requests(stop))
         folder = RunFolder(out, described, training)
@@ -140,6 +148,14 @@ def _drive(
                 if not session.after(record):
                     break
     return run
+
+
+def _validator(held_out: SliceCollection, config: FitConfig) -> Validator | None:
+    """What judges a run on the patients that it holds out, if it wants to be judged."""
+    validator = Validator(held_out, config) if config.validation.every else None
+    if config.result == "best" and validator is None:
+        raise SettingsError("result is 'best', but the run is not judged; give validation.every, e.g. 1000")
+    return validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +203,9 @@ class _Session:
             self.reporter.step(record, figures, log=bool(figures) or saving or record.step % config.log_steps == 0)
         if saving:
             self._save()
+        if figures or saving:
+            # The others wait here, patiently, until the first has written: with gradients they wait for a minute only.
+            self.group.agree(False)
         return not stopping or self._stopped()
 
     def _due(self) -> bool:

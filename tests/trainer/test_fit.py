@@ -19,9 +19,12 @@ from trainer.__main__ import main
 from trainer.config import DataSource, FitConfig, changed_for_resume, with_overrides
 from trainer.data.batches import BatchSource
 from trainer.fit import fit, resume
+from trainer.group import Alone
 from trainer.loop import start_run, train
 from trainer.optimizer import learning_rate
 from trainer.recipes import RECIPES, named_recipe
+from trainer.report import Reporter
+from trainer.run_folder import RunFolder
 
 CPU = torch.device("cpu")
 DISCS = DataSource(names=("discs",))
@@ -95,6 +98,33 @@ def test_the_log_has_a_line_at_every_interval(discs: SliceCollection, tmp_path: 
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
     assert all("validation_loss" in line for line in lines if line["step"] % 4 == 0)
+
+
+def test_the_others_wait_patiently_while_the_first_process_writes(
+    discs: SliceCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Gradients are given up after a minute, and a slow disk may take longer: what is written must be followed by a
+    # question to all of them before the next step.
+    said: list[str] = []
+
+    class Listener(Alone):
+        def agree(self, flag: bool) -> bool:
+            said.append("agree")
+            return flag
+
+    def listen(run, source, **more):  # type: ignore[no-untyped-def]
+        for record in train(run, source, **more):
+            said.append("step")
+            yield record
+
+    monkeypatch.setattr("trainer.fit.train", listen)
+    for owner, name in ((RunFolder, "save"), (Reporter, "picture")):
+        monkeypatch.setattr(owner, name, lambda *_: said.append("write"))
+    judged = {"validation.every": 3, "validation.slices": 2, "validation.readings": 1, "validation.steps": 1}
+    fit(with_overrides(CONFIG, judged), discs, tmp_path, device=CPU, source=DISCS, group=Listener())
+    assert said.count("write") == 1 + 3 + 4  # before the first step, at checkpoints, after judgements
+    turns = " ".join(said).split("step")  # what is said between two steps
+    assert all(turn.split()[-1] == "agree" for turn in turns if "write" in turn)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
@@ -234,6 +264,20 @@ def test_wrong_words_end_in_one_line_and_exit_code_2(
     assert len(error) == 1
     assert error[0].startswith("error: ")
     assert message in error[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"), [("weighting=snrr", "unknown weighting"), ("result=best", "not judged")]
+)
+def test_a_check_refuses_settings_that_no_run_could_begin_with(
+    setting: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "tiny", "--data", "phantom:12", "--check", "--set"]
+    assert main([*words, "seed=1"]) == 0
+    assert main([*words, setting]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_models_lists_the_papers_parameter_count(capsys: pytest.CaptureFixture[str]) -> None:
