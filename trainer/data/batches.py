@@ -1,6 +1,6 @@
 """Training examples: which slice, which expert, which crop, how augmented; all a function of (seed, step, example)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class Batch:
     Attributes:
         image: Normalised images (B, 1, h, w).
         x: One expert's mask each (B, 1, h, w), in {-1, +1}.
-        t: Diffusion times (B,), stratified over [0, 1].
+        t: Diffusion times (B,), stratified over [0, 1]; in 64 bits, and always on the CPU.
         eps: Gaussian noise (B, 1, h, w).
         seeds: One an example, for whatever else an objective draws.
     """
@@ -34,9 +34,9 @@ class Batch:
     seeds: tuple[int, ...]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
-        tensors = {name: getattr(self, name).to(device) for name in ("image", "x", "t", "eps")}
-        return Batch(**tensors, seeds=self.seeds)
+        """The same on another device, but for the times: not every device has 64 bits."""
+        image, x, eps = (tensor.to(device) for tensor in (self.image, self.x, self.eps))
+        return replace(self, image=image, x=x, eps=eps)
 
     def noise(self, like: Tensor) -> Tensor:
         """Gaussian noise of the shape of ``like`` (B, ...): each example's from its seed; the same at every call."""

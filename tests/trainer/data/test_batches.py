@@ -88,6 +88,13 @@ def test_times_are_stratified(discs: SliceCollection) -> None:
     assert sorted(int(t * 8) for t in times) == list(range(8))
 
 
+def test_times_stay_in_64_bits_on_the_cpu_whatever_the_device(discs: SliceCollection) -> None:
+    # Apple's GPUs refuse 64 bits; the schedule is computed in them and handed over in the network's own.
+    moved = BatchSource(discs, CONFIG).batch(0).to(torch.device("meta"))
+    assert {tensor.device.type for tensor in (moved.image, moved.x, moved.eps)} == {"meta"}
+    assert (moved.t.device.type, moved.t.dtype) == ("cpu", torch.float64)
+
+
 def test_uniform_crops_are_uniform_reach_the_corners_and_stay_inside(discs: SliceCollection) -> None:
     places = np.arange(32 * 32, dtype=np.float32).reshape(1, 32, 32) / 1023  # each pixel says where it is
     config = CONFIG.model_copy(update={"crop": "uniform"})
