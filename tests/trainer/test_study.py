@@ -5,13 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_ambiseg.errors import DataFileError, SettingsError
+from napari_ambiseg.readings.collection import SliceCollection
 from trainer.ablation.folder import Judging, begin, held, read_record, record_of, rows_file, run_folder
 from trainer.ablation.study import STUDIES, cells_of, usual_sampler
+from trainer.ablation.work import is_fitted
 from trainer.config import DataSource
+from trainer.fit import fit, resume
 from trainer.recipes import named_recipe
+from trainer.validation import Validator
 
+CPU = torch.device("cpu")
 TRAINING = DataSource(names=("phantom",))
 JUDGING = Judging(data=("phantom",), split="val")
 
@@ -108,3 +114,16 @@ def test_a_cell_is_held_by_one_process_and_let_go_when_it_dies(tmp_path: Path) -
     other.wait()
     with held(target) as mine:
         assert mine
+
+
+def test_a_run_that_lacks_its_last_judgement_is_not_fitted_yet(
+    discs: SliceCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stopped while the last weights were judged: they may yet be the best, which a study then reads.
+    (cell,) = _cells("central", grid=("steps=2",), batch_size=2, grid_px=16, **{"validation.every": 2})
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Validator, "judge", lambda *_: None)
+        assert fit(cell.config, discs, tmp_path, device=CPU, source=TRAINING).step == 2
+    assert not is_fitted(tmp_path, cell.config)
+    assert resume(cell.config, discs, tmp_path, device=CPU, source=TRAINING).judged == 2
+    assert is_fitted(tmp_path, cell.config)

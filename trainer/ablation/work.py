@@ -12,8 +12,8 @@ from trainer.ablation.folder import StudyRecord, held, rows_file, run_folder
 from trainer.ablation.study import Cell
 from trainer.config import FitConfig
 from trainer.data.sources import is_phantom
-from trainer.run_folder import result_file
-from trainer.state import has_state
+from trainer.run_folder import MODEL_FILE, result_file
+from trainer.state import has_state, read_state
 
 DONE, BUSY = "done", "another process is at it"
 
@@ -100,9 +100,11 @@ def _weights(folder: Path, cell: Cell) -> Path:
 
 
 def is_fitted(run: Path, config: FitConfig) -> bool:
-    """Whether a run has done all its steps."""
+    """Whether a run has done all its steps, and the judgement after the last of them if it judges itself."""
     try:
-        return int(read_header(run / "model.safetensors").training["step"]) >= config.steps
+        if int(read_header(run / MODEL_FILE).training["step"]) < config.steps:
+            return False
+        return not (config.validation.every and has_state(run)) or read_state(run).judged >= config.steps
     except (CheckpointError, KeyError):
         return False
 
