@@ -16,7 +16,7 @@ from napari_ambiseg.models.checkpoint import load_checkpoint
 from napari_ambiseg.models.segmenter import SamplingOptions
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main
-from trainer.config import DataSource, FitConfig, changed_for_resume, with_overrides
+from trainer.config import DataSource, FitConfig, ValidationConfig, changed_for_resume, with_overrides
 from trainer.data.batches import BatchSource
 from trainer.fit import fit, resume
 from trainer.group import Alone
@@ -44,7 +44,7 @@ def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "deterministic", "mc-dropout", "phiseg"])
+@pytest.mark.parametrize("kind", ["diffusion", "deterministic", "mc-dropout", "phiseg", "prob-unet"])
 def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     kind: str, discs: SliceCollection, tmp_path: Path
 ) -> None:
@@ -120,8 +120,8 @@ def test_the_others_wait_patiently_while_the_first_process_writes(
     monkeypatch.setattr("trainer.fit.train", listen)
     for owner, name in ((RunFolder, "save"), (Reporter, "picture")):
         monkeypatch.setattr(owner, name, lambda *_: said.append("write"))
-    judged = {"validation.every": 3, "validation.slices": 2, "validation.readings": 1, "validation.steps": 1}
-    fit(with_overrides(CONFIG, judged), discs, tmp_path, device=CPU, source=DISCS, group=Listener())
+    judging = ValidationConfig(every=3, slices=2, readings=1, steps=1)
+    fit(CONFIG.model_copy(update={"validation": judging}), discs, tmp_path, device=CPU, source=DISCS, group=Listener())
     assert said.count("write") == 1 + 3 + 4  # before the first step, at checkpoints, after judgements
     turns = " ".join(said).split("step")  # what is said between two steps
     assert all(turn.split()[-1] == "agree" for turn in turns if "write" in turn)

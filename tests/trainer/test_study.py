@@ -120,7 +120,7 @@ def test_a_run_that_lacks_its_last_judgement_is_not_fitted_yet(
     discs: SliceCollection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Stopped while the last weights were judged: they may yet be the best, which a study then reads.
-    (cell,) = _cells("central", grid=("steps=2",), batch_size=2, grid_px=16, **{"validation.every": 2})
+    (cell,) = _cells("central", grid=("validation.every=2",), steps=2, batch_size=2, grid_px=16)
     with monkeypatch.context() as stopped:
         stopped.setattr(Validator, "judge", lambda *_: None)
         assert fit(cell.config, discs, tmp_path, device=CPU, source=TRAINING).step == 2
