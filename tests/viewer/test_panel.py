@@ -12,11 +12,15 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
+from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.result import frame_of
 from napari_ambiseg.viewer.settings import Settings, remembered_settings
+from trainer.config import with_overrides
+from trainer.kinds import KINDS, make_objective, model_config
+from trainer.recipes import named_recipe
 
 LONG = 60_000  # milliseconds; runs take a fraction of a second, but a test machine may be busy
 Viewer = napari.viewer.Viewer
@@ -328,6 +332,24 @@ def test_a_view_in_3d_is_refused(viewer: Viewer, panel: ReadingsPanel) -> None:
     panel.run()
     assert not panel.is_running
     assert "switch to 2D" in panel.form.status.text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_model_that_can_be_fitted_is_sampled_alike(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, expert_masks: np.ndarray, tmp_path: Path, kind: str
+) -> None:
+    config = with_overrides(named_recipe("tiny"), {"kind": kind, "grid_px": 32})
+    made = make_objective(config).model
+    header = Header(kind=kind, config=model_config(config), grid=Grid((32, 32)), name=kind)
+    save_checkpoint(tmp_path / "made.safetensors", made, header)
+    add_slice(viewer)
+    experts = viewer.add_labels(expert_masks.astype(np.uint8), scale=(1, 0.5, 0.5))
+    panel.form.experts.choose([experts])
+    panel.show_settings(Settings(model=str(tmp_path / "made.safetensors"), readings=3))
+    run(panel, qtbot)
+    assert panel.error is None
+    assert panel.result.sampled.readings.shape == (3, 64, 64)
+    assert panel.results.table.model().rowCount() == 3
 
 
 def test_a_model_of_one_step_is_told_as_such(
