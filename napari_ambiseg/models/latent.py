@@ -196,16 +196,29 @@ class LatentConfig:
     @property
     def numbers(self) -> int:
         """How many numbers an encoder answers: mean, log sigma, the matrix A if any, and a mixture's log weights."""
-        each = 2 * self.dim + (self.dim**2 if self.covariance == "full" else 0)
-        return self.components * each + (self.components if self.components > 1 else 0)
+        return self._weights + self.components * self._numbers_of_each
+
+    @property
+    def log_sigma_places(self) -> list[int]:
+        """Which of those numbers are log sigmas (before they are bounded)."""
+        starts = range(self._weights + self.dim, self.numbers, self._numbers_of_each)
+        return [start + i for start in starts for i in range(self.dim)]
 
     def distribution(self, numbers: Tensor) -> Latent:
         """Read what an encoder answered (..., numbers) as distributions (...)."""
         numbers = numbers.to(torch.promote_types(numbers.dtype, torch.float32))
         if self.components == 1:
             return self._gaussian(numbers)
-        logits, others = numbers.split([self.components, self.numbers - self.components], dim=-1)
+        logits, others = numbers.tensor_split([self._weights], dim=-1)
         return Mixture(logits, self._gaussian(others.unflatten(-1, (self.components, -1))))
+
+    @property
+    def _weights(self) -> int:
+        return self.components if self.components > 1 else 0
+
+    @property
+    def _numbers_of_each(self) -> int:
+        return 2 * self.dim + (self.dim**2 if self.covariance == "full" else 0)
 
     def _gaussian(self, numbers: Tensor) -> DiagonalGaussian | FullGaussian:
         mean, unbounded, matrix = numbers.tensor_split([self.dim, 2 * self.dim], dim=-1)

@@ -87,6 +87,10 @@ class ProbUNetConfig:
 class Encoder(nn.Module):
     """Images to distributions of z: a contracting path, the mean over pixels, and one linear map.
 
+    The means are standardised, without parameters of their own, before they are mapped. What tells two masks apart is a
+    small part of them; z would differ by a hundredth of its noise, and the decoder would learn to ignore it before the
+    posterior had learned to say anything.
+
     Args:
         in_channels: Channels of the input.
         sizes: Of the network.
@@ -110,7 +114,8 @@ class Encoder(nn.Module):
             InputImageError: If H or W cannot be halved as often as the network does.
         """
         require_multiple(x, self.multiple)
-        return self.latent.distribution(self.numbers(self.path(x)[-1].mean(dim=(-2, -1))))
+        pooled = self.path(x)[-1].mean(dim=(-2, -1))
+        return self.latent.distribution(self.numbers(functional.layer_norm(pooled, pooled.shape[-1:])))
 
 
 class Combiner(nn.Module):

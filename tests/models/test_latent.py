@@ -177,6 +177,16 @@ def test_an_encoder_answers_as_many_numbers_as_the_published_counts_imply(name: 
 
 
 @pytest.mark.parametrize("name", NAMED_LATENTS)
+def test_the_places_of_the_log_sigmas_are_those_that_scale_a_draw(name: str) -> None:
+    config = NAMED_LATENTS[name]
+    numbers = torch.zeros(config.numbers)
+    numbers[config.log_sigma_places] = math.atanh(-2.0 / LOG_SIGMA_BOUND) * LOG_SIGMA_BOUND
+    z = config.distribution(numbers).rsample(LatentNoise(torch.ones(config.dim), torch.full((config.components,), 0.5)))
+    expected = math.exp(-2.0) + (1e-4 if config.covariance == "full" else 0)
+    torch.testing.assert_close(z, torch.full((config.dim,), expected))
+
+
+@pytest.mark.parametrize("name", NAMED_LATENTS)
 def test_divergences_and_their_gradients_stay_finite_wherever_the_encoders_wander(name: str) -> None:
     """Numbers of several hundred in 32 bits; an unbounded log sigma would give infinities from 89 on."""
     config = NAMED_LATENTS[name]

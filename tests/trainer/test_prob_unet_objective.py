@@ -157,6 +157,24 @@ def test_the_other_family_s_network_is_used_where_asked() -> None:
     assert not [name for name, _ in plain.named_parameters() if "unet.embed" in name]
 
 
+@pytest.mark.parametrize("latent", NAMED_LATENTS)
+def test_at_first_the_posterior_tells_masks_apart_about_as_loudly_as_its_noise(
+    latent: str, discs: SliceCollection
+) -> None:
+    """Of one image, a disc and an empty mask: some component of z differs by half its deviation or more."""
+    objective, config = made(latent=latent)
+    image = batch_of(discs, config).image[:1].expand(2, -1, -1, -1)
+    disc = torch.hypot(*torch.meshgrid(torch.arange(16.0) - 8, torch.arange(16.0) - 8, indexing="ij")) < 5
+    x = torch.stack([disc, torch.zeros_like(disc)])[:, None].float() * 2 - 1
+    shape = NAMED_LATENTS[latent]
+    normals = torch.randn(400, 1, shape.dim + shape.components, generator=torch.Generator().manual_seed(0))
+    noise = LatentNoise.from_normals(normals, shape.dim)
+    posterior = objective.posterior(torch.cat([image, x], dim=1))
+    z = posterior.rsample(LatentNoise(noise.normal, torch.full_like(noise.uniform, 0.5)))
+    apart, spread = (z[:, 0] - z[:, 1]).mean(dim=0).abs(), z.std(dim=0).amax(dim=0)
+    assert (apart / spread).max() > 0.5
+
+
 def test_a_prior_that_knows_the_mask_costs_nothing() -> None:
     """With beta 0 and no L2 the loss is the cross-entropy alone, log 2 a pixel for a decoder that says 0."""
     objective, _ = made(beta=0.0, latent_l2=0.0)
