@@ -1,10 +1,11 @@
 """The command line: ``python -m trainer COMMAND``. Errors of the user end in one line and exit code 2."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -201,5 +202,18 @@ def main(argv: list[str] | None = None) -> int:
     return exit_codes.run(app, words, prog_name="python -m trainer")
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process with ``code``.
+
+    A launcher of several processes skips the interpreter's own end: threads of torch's that it cannot wait for have
+    been seen to abort the process there, after all was said, and the exit code was lost.
+    """
+    if "trainer.launch" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -79,16 +79,21 @@ def ablate_command(
 def _check(record: "StudyRecord") -> None:
     """Refuse now what every line would stumble over: data that cannot be read, or judging on training slices."""
     from napari_ambiseg.errors import SettingsError
-    from trainer.data.sources import PHANTOM
     from trainer.evaluation.data import read_data
 
     training, judging = record.training, record.judging
     if not training.names:
         raise SettingsError("no data was given; name HDF5 files with --data, or `--data phantom` for rendered slices")
-    shared = set(training.names) & set(judging.data)
-    if training.split == judging.split and (files := {name for name in shared if not name.startswith(PHANTOM)}):
-        raise SettingsError(f"{min(files)}, split {judging.split}, would be trained and judged on; name other slices")
+    shared = _files(training.names) & _files(judging.data)
+    if training.split == judging.split and shared:
+        raise SettingsError(f"{min(shared)}, split {judging.split}, would be trained and judged on; name other slices")
     read_data(judging.data, judging.split, limit=judging.limit, seed=judging.seed)
+
+
+def _files(names: tuple[str, ...]) -> set[Path]:
+    from trainer.data.sources import is_phantom
+
+    return {Path(name).resolve() for name in names if not is_phantom(name)}
 
 
 def _work(folder: Path, record: "StudyRecord", machine: "Machine", workers: int) -> dict[str, str]:

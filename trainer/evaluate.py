@@ -15,7 +15,8 @@ INTERRUPTED = 130
 def evaluate_command(
     context: typer.Context,
     weights: Annotated[
-        list[str], typer.Argument(help="Model files or names of bundled models; all are compared with the first.")
+        list[str],
+        typer.Argument(help="Model files, folders of runs, or names of bundled models; the first is compared with."),
     ],
     data: Annotated[list[str], typer.Option(help="HDF5 files, or `phantom` (`phantom:N`) for rendered slices.")],
     split: Annotated[str, typer.Option(help="Group of the HDF5 files.")] = "val",

@@ -24,7 +24,7 @@ from napari_ambiseg.errors import CheckpointError, SettingsError
 from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.config import FitConfig, RunDescription
+from trainer.config import FitConfig, RunDescription, read_config
 from trainer.kinds import model_config
 from trainer.loop import Run
 from trainer.state import save_state
@@ -40,6 +40,12 @@ KEPT_PICTURES = 5
 def result_file(config: FitConfig, folder: Path) -> str:
     """Name of the file in a run's folder with the weights that ``config.result`` asks for."""
     return BEST_FILE if config.result == "best" and (folder / BEST_FILE).is_file() else MODEL_FILE
+
+
+def result_of(folder: Path) -> Path:
+    """The model file that is the result of the run in ``folder``: the last weights where it does not say."""
+    config = folder / CONFIG_FILE
+    return folder / (result_file(read_config(config), folder) if config.is_file() else MODEL_FILE)
 
 
 class RunFolder:

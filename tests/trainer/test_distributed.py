@@ -128,7 +128,7 @@ def test_a_killed_process_ends_the_job_in_one_line_and_leaves_a_whole_state(two:
     first, second = _worker_pids(process.pid)
     os.kill(second, signal.SIGKILL)
     _, errors = process.communicate(timeout=BOUND_S)
-    assert process.returncode == 2
+    assert process.returncode == 2, errors
     assert len(_told(errors)) == 1
     assert "another process of this run has ended" in errors
     assert "fit --resume" in errors

@@ -10,6 +10,7 @@ from typing import Any, cast
 from napari_ambiseg import engine
 from napari_ambiseg.errors import SettingsError
 from trainer.evaluation.protocol import CROPS, Crop
+from trainer.run_folder import result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Candidate:
     """One model file.
 
     Attributes:
-        weights: Path of the file, or name of a bundled model.
+        weights: Path of the file (of a run's folder the file that is its result), or name of a bundled model.
         label: What tables and plots call it: its name, with the beginning of its SHA-256 where two have the same.
         sha256: Of the file.
         kind: Kind of model.
@@ -85,6 +86,8 @@ def choose_crop(candidates: Sequence[Candidate], crop: str | None, side: int | N
 
 
 def _describe(weights: str) -> Candidate:
+    if Path(weights).is_dir():
+        weights = str(result_of(Path(weights)))
     header = engine.load_model(weights).header
     path = engine.bundled_models().get(weights, Path(weights))
     return Candidate(

@@ -13,13 +13,12 @@ from napari_ambiseg.io.output import check_target, write_output
 from napari_ambiseg.models.checkpoint import Model, load_checkpoint, save_checkpoint
 from napari_ambiseg.phantom import bundled_slices
 from napari_ambiseg.readings.slice import MultiReaderSlice
-from trainer.config import read_config
 from trainer.data.sources import load_data
 from trainer.exporting.card import CardFacts, card, may_replace
 from trainer.exporting.figures import figures_of, read_figures
 from trainer.exporting.half import HalfLoss, measure_half
 from trainer.exporting.hub import prepare_hub
-from trainer.run_folder import BEST_FILE, CONFIG_FILE, MODEL_FILE, result_file
+from trainer.run_folder import BEST_FILE, MODEL_FILE, result_of
 
 TRIED_SLICES = 8
 
@@ -102,8 +101,7 @@ def chosen_file(source: Path, *, best: bool | None) -> Path:
             )
         return source
     if best is None:
-        config = source / CONFIG_FILE
-        return source / (result_file(read_config(config), source) if config.is_file() else MODEL_FILE)
+        return result_of(source)
     if best and not (source / BEST_FILE).is_file():
         raise CheckpointError(
             f"{source} holds no {BEST_FILE}: the run did not judge itself (validation.every); export --last instead"
