@@ -54,11 +54,7 @@ class Case:
 DIFFUSION: dict[str, object] = {"experts": "all", "learning_rate": 2e-3}
 
 PROB_UNET: dict[str, object] = {
-    "kind": "prob-unet", "steps": 700, "decay_steps": 500, "learning_rate": 2e-3, "ema_decay": 0.97,
-}  # fmt: skip
-
-PROB_UNET: dict[str, object] = {
-    "kind": "prob-unet", "experts": "all", "batch_size": 16, "steps": 400, "decay_steps": 200, "ema_decay": 0.95
+    "kind": "prob-unet", "experts": "all", "batch_size": 16, "steps": 400, "decay_steps": 200, "ema_decay": 0.95,
 }  # fmt: skip
 SINGLE: dict[str, object] = {"learning_rate": 2e-3, "steps": 700, "decay_steps": 300}
 """One Gaussian must be divided between both opinions, which takes longer and leaves blends where they meet."""
@@ -68,8 +64,6 @@ CASES = {
     "diffusion-eps": Case({**DIFFUSION, "prediction": "eps", "weighting": "sigmoid:-2"}, clean=0.85),
     "diffusion-v": Case({**DIFFUSION, "prediction": "v", "weighting": "sigmoid:0", "input_scale": 0.5}),
     "diffusion with every option": Case({**DIFFUSION, "self_conditioning": True, "image_dropout": 0.1}),
-    "prob-unet": Case(PROB_UNET, clean=0.8),
-    "prob-unet with a mixture of full covariances": Case({**PROB_UNET, "latent": "fc-mix"}),
     **{f"prob-unet-{latent}": Case({**PROB_UNET, **SINGLE, "latent": latent}, clean=0.8) for latent in ("aa", "fc")},
     **{f"prob-unet-{latent}": Case({**PROB_UNET, "latent": latent}) for latent in ("aa-mix", "fc-mix")},
     "phiseg": Case({"kind": "phiseg", "learning_rate": 5e-3, "ema_decay": 0.95}, clean=0.8),
