@@ -20,7 +20,7 @@ from trainer.data.sources import collection_digest
 from trainer.group import ALONE, Group
 from trainer.loop import Best, Run, StepRecord, start_run, train, validation_loss
 from trainer.report import Reporter
-from trainer.run_folder import BEST_FILE, RunFolder
+from trainer.run_folder import BEST_FILE, RunFolder, nobody_else
 from trainer.state import SavedState, has_state, keep_fallback, read_state, restore
 from trainer.stopping import stop_requests
 from trainer.validation import Validator
@@ -137,6 +137,7 @@ def _drive(
         folder = RunFolder(out, described, training)
         reporter = None
         if group.index == 0:
+            stack.enter_context(nobody_else(out))
             folder.prepare(run.step)
             reporter = stack.enter_context(closing(Reporter(folder, run)))
             if warning:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from filelock import FileLock, Timeout
 
 import napari_ambiseg
 from napari_ambiseg.errors import CheckpointError, SettingsError
@@ -34,6 +35,7 @@ LOG_FILE = "log.jsonl"
 MODEL_FILE = "model.safetensors"
 BEST_FILE = "best.safetensors"
 SAMPLES_FOLDER = "samples"
+LOCK_FILE = ".lock"
 KEPT_PICTURES = 5
 
 
@@ -46,6 +48,29 @@ def result_of(folder: Path) -> Path:
     """The model file that is the result of the run in ``folder``: the last weights where it does not say."""
     config = folder / CONFIG_FILE
     return folder / (result_file(read_config(config), folder) if config.is_file() else MODEL_FILE)
+
+
+@contextmanager
+def nobody_else(folder: Path) -> Generator[None]:
+    """Hold the folder of a run while the block runs; the system lets go of it when the process dies, however it dies.
+
+    Raises:
+        SettingsError: If another process trains there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_FILE)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SettingsError(
+            f"another process is training in {folder}; stop it or wait for its end, or give another folder"
+        ) from error
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class RunFolder:
@@ -77,8 +102,7 @@ class RunFolder:
             # Later steps were lost with the processes that made them, and are done again.
             self._write_log(line for line in self._read_log() if line["step"] <= step)
         except OSError as error:
-            reason = error.strerror or error
-            raise SettingsError(f"the folder {self.path} cannot be written ({reason}); give another --out") from error
+            raise _not_writable(self.path, error) from error
 
     def log(self, step: int, figures: dict[str, float]) -> None:
         """Add a line; figures of a step that has one already join it. Raises as ``save``."""
@@ -168,6 +192,10 @@ class RunFolder:
         kept = list(lines)
         write_atomically(self.path / LOG_FILE, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._last_logged = kept[-1]["step"] if kept else 0
+
+
+def _not_writable(folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"the folder {folder} cannot be written ({error.strerror or error}); give another --out")
 
 
 def _finite(value: float) -> float | None:

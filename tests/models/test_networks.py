@@ -21,11 +21,11 @@ def parameters(module: nn.Module) -> int:
 
 
 def counted_by_hand(config: ProbBackboneConfig) -> int:
-    """Blocks of ``convs`` convolutions and one affine normalisation; time: two maps, and one a block; a 1x1 head."""
+    """Blocks of ``convs`` convolutions and one affine normalisation; time: two maps, and one a block; a normalised head."""
     time = 4 * config.time_embedding
     pairs = list(zip([config.in_channels, *config.channels], config.channels, strict=False))
     pairs += [(low + high, high) for high, low in zip(config.channels, config.channels[1:], strict=False)]
-    total = config.channels[0] * config.out_channels + config.out_channels
+    total = 2 * config.channels[0] + config.channels[0] * config.out_channels + config.out_channels
     if time:
         total += config.time_embedding * time + time + time * time + time
     for inputs, width in pairs:

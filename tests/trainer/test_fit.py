@@ -24,7 +24,7 @@ from trainer.loop import start_run, train
 from trainer.optimizer import learning_rate
 from trainer.recipes import RECIPES, named_recipe
 from trainer.report import Reporter
-from trainer.run_folder import RunFolder
+from trainer.run_folder import RunFolder, nobody_else
 
 CPU = torch.device("cpu")
 DISCS = DataSource(names=("discs",))
@@ -143,6 +143,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
         fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     assert load_checkpoint(tmp_path / "model.safetensors").header.training["step"] == 8
     assert all(t.isfinite().all() for t in _weights(tmp_path).values())
+
+
+def test_two_processes_do_not_train_in_one_folder(discs: SliceCollection, tmp_path: Path) -> None:
+    with nobody_else(tmp_path), pytest.raises(SettingsError, match="another process is training in"):
+        fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+    fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(discs: SliceCollection, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def _entry(entry: object) -> Entry | str:
         return "has no masks, or masks of another size than its image"
     if not np.isfinite(image).all():
         return "has an image with NaN or infinite values"
-    if not all(np.isin(cast(Any, mask), (0, 1)).all() for mask in masks):
+    distinct = {id(mask): mask for mask in masks}  # a file may name one mask very often
+    if not all(np.isin(cast(Any, mask), (0, 1)).all() for mask in distinct.values()):
         return "has masks with values other than 0 and 1"
     return image, cast(list[NDArray[Any]], masks), series
 
