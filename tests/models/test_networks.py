@@ -21,7 +21,7 @@ def parameters(module: nn.Module) -> int:
 
 
 def counted_by_hand(config: ProbBackboneConfig) -> int:
-    """Blocks of ``convs`` convolutions and one affine normalisation; time: two maps, and one a block; a normalised head."""
+    """Blocks of convolutions and one affine normalisation; time: two maps, and one a block; a normalised head."""
     time = 4 * config.time_embedding
     pairs = list(zip([config.in_channels, *config.channels], config.channels, strict=False))
     pairs += [(low + high, high) for high, low in zip(config.channels, config.channels[1:], strict=False)]

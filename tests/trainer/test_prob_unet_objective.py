@@ -14,8 +14,10 @@ from napari_ambiseg.models.prob_unet import ProbUNetSegmenter
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, with_overrides
 from trainer.data.batches import Batch, BatchSource
+from trainer.data.sources import load_data
 from trainer.fit import fit
 from trainer.kinds import make_objective
+from trainer.loop import start_run, train
 from trainer.objectives.prob_unet import DRAWS, ProbUNetObjective
 from trainer.paper_sizes import PAPER_MODELS, parameter_counts
 
@@ -187,3 +189,12 @@ def test_a_prior_that_knows_the_mask_costs_nothing() -> None:
     batch = Batch(torch.zeros(2, 1, 8, 8), x, torch.rand(2), torch.zeros_like(x), (1, 2))
     entropy = functional.softplus(torch.zeros(())).item() * 64
     assert objective(batch).item() == pytest.approx(entropy, rel=1e-6)
+
+
+def test_x_prediction_keeps_its_gradient_on_the_probabilistic_unet_s_network() -> None:
+    """Rare foreground pulls the tanh towards -1; with a head that does not normalise, the gradient was gone by now."""
+    data = load_data(("phantom:12",), "train", seed=0)
+    crossed: dict[str, object] = {"kind": "diffusion", "backbone": "prob-unet", "grid_px": 64, "steps": 60}
+    config = with_overrides(CONFIG, crossed)
+    *_, last = train(start_run(config, CPU), BatchSource(data, config))
+    assert last.grad_norm > 1e-3
