@@ -11,6 +11,7 @@ from torch import nn
 from trainer.batch_norm import SharedBatchNorm2d, synchronise
 
 TWO_PROCESSES = """
+import os
 import sys
 import torch
 import torch.distributed as dist
@@ -32,6 +33,7 @@ alone = network.eval()(x[half]).detach()  # no process waits for another in eval
 gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
 torch.save((loss.detach(), gradients, network.state_dict(), alone), f"{folder}/{rank}.pt")
 dist.destroy_process_group()
+os._exit(0)  # a thread of torch's may abort the interpreter's own end; see trainer.__main__
 """
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_curves_are_those_of_the_log_and_a_resumed_one_has_no_step_twice(
         patch.setattr(fit_module._Session, "after", die_after_6)
         with pytest.raises(KeyboardInterrupt):
             fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
+    time.sleep(1.1)  # files of one process are read in the order of their seconds
     resume(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     board = events.EventAccumulator(str(tmp_path / BOARD_FOLDER)).Reload()
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
