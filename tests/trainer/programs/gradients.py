@@ -1,5 +1,6 @@
 """Writes the loss and the gradient of two batches for each kind of model: ``torchrun ... gradients.py FOLDER``."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -52,3 +53,4 @@ def main(out: Path, device_name: str = "cpu") -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), *sys.argv[2:])
+    os._exit(0)  # a thread of torch's may abort the interpreter's own end; see trainer.__main__
