@@ -7,6 +7,12 @@ import typer
 
 from napari_ambiseg.errors import AmbisegError
 
+REFUSED = 2
+"""Exit code after a mistake of the user."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it."""
+
 # What the framework raises for an unknown option and the like. Recent typers carry a click of their own and give the
 # class no public name but this one.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -24,7 +30,7 @@ def run(app: typer.Typer, words: Sequence[str], *, prog_name: str) -> int:
         return _refused(cast(typer.BadParameter, error).format_message())
     except typer.Abort:
         typer.echo("stopped", err=True)
-        return 130
+        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
@@ -36,4 +42,4 @@ def told(reason: str) -> str:
 def _refused(reason: str) -> int:
     if reason:  # there is none where no words at all were answered with the help
         typer.echo(told(reason), err=True)
-    return 2
+    return REFUSED

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_ambiseg.exit_codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from trainer.ablation.folder import StudyRecord
     from trainer.ablation.work import Machine
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it."""
 
 
 def ablate_command(
@@ -41,7 +40,7 @@ def ablate_command(
 ) -> None:
     """Fit and judge every line of a table. Stop it at any time; `--resume FOLDER` goes on, also from several shells."""
     from trainer.ablation.child import Stopped
-    from trainer.ablation.folder import Judging, begin, read_record, record_of
+    from trainer.ablation.folder import Judging, StudyRecord, begin, read_record
     from trainer.ablation.study import STUDIES, cells_of, usual_sampler
     from trainer.ablation.work import Machine
     from trainer.config import DataSource, parse_overrides
@@ -64,7 +63,7 @@ def ablate_command(
             limit=limit,
             seed=seed,
         )
-        record = record_of(cells, training=DataSource(names=tuple(data or ()), split=split), judging=judging)
+        record = StudyRecord(cells=cells, training=DataSource(names=tuple(data or ()), split=split), judging=judging)
         folder = out or Path("studies") / "+".join([*(names or []), *([scale] if scale else [])])
         _check(record)
         begin(folder, record)
@@ -109,7 +108,7 @@ def _report(folder: Path, record: "StudyRecord", outcomes: dict[str, str]) -> No
     done = [cell for cell in record.cells if outcomes[cell.name] == DONE]
     if done:
         typer.echo(write_tables(folder, record, done))
-        typer.echo(f"{len(done)} of {len(record.lines)} lines; the table is {folder / 'table.md'}")
+        typer.echo(f"{len(done)} of {len(record.cells)} lines; the table is {folder / 'table.md'}")
     for name, outcome in outcomes.items():
         if outcome != DONE:
             typer.echo(f"{name}: {outcome}", err=True)

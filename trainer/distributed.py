@@ -33,7 +33,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from napari_ambiseg.devices import resolve_device
 from napari_ambiseg.errors import AmbisegError, SettingsError
-from napari_ambiseg.exit_codes import told
+from napari_ambiseg.exit_codes import REFUSED, told
 from trainer.batch_norm import synchronise
 from trainer.group import ALONE, Group
 
@@ -46,8 +46,6 @@ PATIENCE = timedelta(minutes=30)
 GO_ON = "what was saved before is good: go on with `fit --resume`, or with the same `evaluate`"
 LINGER = timedelta(seconds=5)
 """How long a process that must stop waits for process 0 to say why."""
-REFUSED = 2
-"""Exit code of every process where one met an error of the user."""
 
 
 def is_worker() -> bool:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it."""
+from napari_ambiseg.exit_codes import INTERRUPTED
 
 
 def evaluate_command(

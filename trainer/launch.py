@@ -25,12 +25,12 @@ from torch.distributed.elastic.rendezvous import RendezvousParameters
 from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from napari_ambiseg.errors import ComputeError
+from napari_ambiseg.exit_codes import INTERRUPTED, REFUSED
 from trainer.data.batches import Shard
-from trainer.distributed import GO_ON, REFUSED, check_devices
+from trainer.distributed import GO_ON, check_devices
 
 GRACE_S = 90
 """How long the others may take to end after one has died; a lost card is noticed within a minute."""
-INTERRUPTED = 130
 
 
 def launch(words: Sequence[str], devices: int, *, device: str, batch_size: int | None = None) -> int:

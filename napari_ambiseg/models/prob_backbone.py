@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.unet import require_groups, require_multiple, require_time_embedding, sinusoids, zero
+from napari_ambiseg.models.unet import TimeEmbedding, require_groups, require_multiple, require_time_embedding, zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class ProbBackbone(nn.Module):
         self.config = config
         width = 4 * config.time_embedding
         if config.time_embedding:
-            self.embed = nn.Sequential(nn.Linear(config.time_embedding, width), nn.SiLU(), nn.Linear(width, width))
+            self.embed = TimeEmbedding(config.time_embedding, config.max_period)
         self.contracting = ContractingPath(
             config.in_channels, config.channels, convs=config.convs, norm_groups=config.norm_groups, time_width=width
         )
@@ -184,9 +184,7 @@ class ProbBackbone(nn.Module):
             InputImageError: If H or W is not a multiple of ``config.multiple``.
         """
         require_multiple(x, self.config.multiple)
-        embedding = None
-        if self.config.time_embedding and t is not None:
-            embedding = self.embed(sinusoids(t, self.config.time_embedding, self.config.max_period).to(x.dtype))
+        embedding = self.embed.of(t, x.dtype) if self.config.time_embedding and t is not None else None
         *skips, h = cast("list[Tensor]", self.contracting(x, embedding))
         for block in self.expanding:
             doubled = functional.interpolate(h, scale_factor=2.0, mode="bilinear", align_corners=False)

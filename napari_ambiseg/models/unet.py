@@ -158,6 +158,23 @@ def require_multiple(x: Tensor, multiple: int) -> None:
         )
 
 
+class TimeEmbedding(nn.Sequential):
+    """Sinusoids of a time, and two linear maps with a SiLU between them.
+
+    Args:
+        width: Number of sinusoids; four times as many numbers come out.
+        max_period: Longest period of these sinusoids.
+    """
+
+    def __init__(self, width: int, max_period: float) -> None:
+        super().__init__(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width))
+        self.width, self.max_period = width, max_period
+
+    def of(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        """Embeddings (S, 4 width) of times (S,), computed in ``dtype``."""
+        return self(sinusoids(t, self.width, self.max_period).to(dtype))
+
+
 class ResidualBlock(nn.Module):
     """GroupNorm, SiLU, conv; add the time embedding; GroupNorm, SiLU, conv; add the input."""
 
@@ -240,9 +257,7 @@ class UNet(nn.Module):
         self.config = config
         time_width = 4 * config.time_embedding
         if config.time_embedding:
-            self.embed = nn.Sequential(
-                nn.Linear(config.time_embedding, time_width), nn.SiLU(), nn.Linear(time_width, time_width)
-            )
+            self.embed = TimeEmbedding(config.time_embedding, config.max_period)
         common = {"time_width": time_width, "groups": config.norm_groups}
         self.stem = nn.Conv2d(config.in_channels * config.patch**2, config.channels[0], 3, padding=1)
         self.encoder, skips = _encoder(config, common)
@@ -266,9 +281,7 @@ class UNet(nn.Module):
             InputImageError: If H or W is not a multiple of ``config.multiple``.
         """
         require_multiple(x, self.config.multiple)
-        embedding = None
-        if self.config.time_embedding and t is not None:
-            embedding = self.embed(sinusoids(t, self.config.time_embedding, self.config.max_period).to(x.dtype))
+        embedding = self.embed.of(t, x.dtype) if self.config.time_embedding and t is not None else None
         h = self.stem(functional.pixel_unshuffle(x, self.config.patch))
         skips = [h]
         for module in self.encoder:

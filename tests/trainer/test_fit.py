@@ -22,7 +22,6 @@ from trainer.fit import fit, resume
 from trainer.group import Alone
 from trainer.loop import start_run, train
 from trainer.optimizer import learning_rate
-from trainer.recipes import RECIPES, named_recipe
 from trainer.report import Reporter
 from trainer.run_folder import RunFolder, nobody_else
 
@@ -197,11 +196,6 @@ def test_the_learning_rate_warms_up_holds_and_decays_to_zero() -> None:
     assert rates[80] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0.0, abs=1e-12)
     assert rates[60:] == sorted(rates[60:], reverse=True)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_complete(name: str) -> None:
-    assert named_recipe(name).recipe == name
 
 
 @pytest.mark.parametrize(

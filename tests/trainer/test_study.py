@@ -9,7 +9,7 @@ import torch
 
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.ablation.folder import Judging, begin, held, read_record, record_of, rows_file, run_folder
+from trainer.ablation.folder import Judging, StudyRecord, begin, held, read_record, rows_file, run_folder
 from trainer.ablation.study import STUDIES, cells_of, usual_sampler
 from trainer.ablation.work import is_fitted
 from trainer.config import DataSource
@@ -85,7 +85,7 @@ def test_equal_runs_share_a_folder_whatever_they_are_called(tmp_path: Path) -> N
 
 
 def test_a_study_comes_back_as_it_was_written_and_no_other_takes_its_folder(tmp_path: Path) -> None:
-    record = record_of(_cells("table3-central"), training=TRAINING, judging=JUDGING)
+    record = StudyRecord(cells=_cells("table3-central"), training=TRAINING, judging=JUDGING)
     begin(tmp_path, record)
     assert read_record(tmp_path) == record
     begin(tmp_path, record)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.files import write_atomically
 from trainer.ablation.study import Cell
-from trainer.config import DataSource, FitConfig
+from trainer.config import DataSource
 
 STUDY_FILE = "study.json"
 
@@ -44,41 +44,20 @@ class Judging(BaseModel):
     seed: int = 0
 
 
-class Line(BaseModel):
-    """A cell, as the folder keeps it: its name, its run and how its model is guided."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    config: FitConfig
-    guidance: float = 0.0
-
-
 class StudyRecord(BaseModel):
     """All that defines a study.
 
     Attributes:
-        lines: Its cells, in the order of the table.
+        cells: The lines of its table, in their order.
         training: What they are trained on.
         judging: How they are judged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lines: tuple[Line, ...]
+    cells: tuple[Cell, ...]
     training: DataSource
     judging: Judging
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """The cells."""
-        return tuple(Cell(line.name, line.config, line.guidance) for line in self.lines)
-
-
-def record_of(cells: tuple[Cell, ...], *, training: DataSource, judging: Judging) -> StudyRecord:
-    """The record of new cells."""
-    lines = tuple(Line(name=cell.name, config=cell.config, guidance=cell.guidance) for cell in cells)
-    return StudyRecord(lines=lines, training=training, judging=judging)
 
 
 def begin(folder: Path, record: StudyRecord) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import yaml
+from pydantic import ConfigDict
 
 from napari_ambiseg.errors import SettingsError
 from trainer.config import FitConfig, with_overrides
@@ -21,6 +22,8 @@ class Cell:
         config: The run.
         guidance: Strength of classifier-free guidance when its model is read.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     name: str
     config: FitConfig

@@ -101,7 +101,7 @@ def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationDat
 def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome) -> str:
     """The study as a table with a line for every cell, and how it was made."""
     judging, first = record.judging, results[0].found
-    missing = [line.name for line in record.lines if line.name not in {result.cell.name for result in results}]
+    missing = [cell.name for cell in record.cells if cell.name not in {result.cell.name for result in results}]
     slices = f"{len(first.rows)} slices of {len(set(outcome.slices.patients))} patients"
     parts = [
         f"**{NOTICE}.** {slices}, {first.protocol.area}; {judging.steps} steps of {judging.sampler} where a model "
