@@ -9,6 +9,7 @@ Classifier-free guidance (Ho & Salimans, 2022): the network answers without the 
 constant 0, and a channel says so, 1 where it is hidden: 0 alone is a grey value that images have.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from napari_ambiseg.diffusion.sampling import Denoise, SeededNoise, State, make_
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import NetworkConfig, build_network
-from napari_ambiseg.models.segmenter import SamplingOptions, check_guidance, register
+from napari_ambiseg.models.segmenter import Network, SamplingOptions, check_guidance, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,23 @@ class DiffusionSegmenter(nn.Module):
         self.config = config
         self.schedule = Schedule(input_scale=config.input_scale)
         self.unet = build_network(config.unet)
+        self._computed_by: Network | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """See ``IteratedSegmenter.network``."""
+        return self.unet
+
+    @property
+    def input_channels(self) -> int:
+        """See ``IteratedSegmenter.input_channels``."""
+        return self.config.unet.in_channels
+
+    def computed_by(self, network: Network) -> "DiffusionSegmenter":
+        """See ``IteratedSegmenter.computed_by``."""
+        other = copy.copy(self)  # shallow: the weights are the same tensors
+        other.__dict__["_computed_by"] = network  # no attribute: torch would file a module as one more part of this
+        return other
 
     @property
     def guidable(self) -> bool:
@@ -100,7 +118,7 @@ class DiffusionSegmenter(nn.Module):
         inputs = [x_t, *self._shown(x_t, image, hidden)]
         if self.config.self_conditioning:
             inputs.append(torch.zeros_like(x_t) if previous is None else previous)
-        output = self.unet(torch.cat(inputs, dim=1), t)
+        output = (self._computed_by or self.unet)(torch.cat(inputs, dim=1), t)
         if self.config.prediction is Prediction.X:
             return torch.tanh(output)
         return self.config.prediction.to_x(output, x_t, lam)

@@ -11,12 +11,25 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, State
 from napari_ambiseg.errors import CheckpointError, SettingsError
 
-__all__ = ["KINDS", "SamplingOptions", "Segmenter", "State", "build", "check_guidance", "register"]
+__all__ = [
+    "KINDS",
+    "IteratedSegmenter",
+    "Network",
+    "SamplingOptions",
+    "Segmenter",
+    "State",
+    "build",
+    "check_guidance",
+    "register",
+]
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Input (S, C, H, W) at times (S,) -> raw output (S, C', H, W): what an engine other than torch may compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,25 @@ class Segmenter(Protocol):
         Yields:
             States whose tensors are (S, 1, H, W). One-shot models yield a single state.
         """
+        ...
+
+
+@runtime_checkable
+class IteratedSegmenter(Segmenter, Protocol):
+    """A model that asks one network again and again, so that it pays to let an inference engine compute it."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, a ``Network``."""
+        ...
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the network's input."""
+        ...
+
+    def computed_by(self, network: Network) -> Segmenter:
+        """The same model with the same weights, but for its network's answers, which come from ``network``."""
         ...
 
 
