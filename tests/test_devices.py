@@ -1,12 +1,15 @@
-"""Devices are tried before they are believed, and a model is never left on two."""
+"""Devices are tried before they are believed, a model is never left on two, and failures are told apart."""
 
 import copy
+import errno
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from napari_ambiseg.devices import move, resolve_device
+from napari_ambiseg.devices import is_device_lost, is_out_of_memory, move, resolve_device
 from napari_ambiseg.errors import SettingsError
 
 
@@ -47,3 +50,79 @@ def test_a_model_is_moved_as_a_whole_or_not_at_all() -> None:
         move(module, torch.device("meta"), torch.channels_last)
     torch.testing.assert_close(module.state_dict(), before)
     assert [p.requires_grad for p in module.parameters()] == [True, True, False, False, True, True]
+
+
+class OnnxRuntimeException(Exception):
+    """ONNX Runtime's errors derive from nothing but Exception."""
+
+
+MEMORY_RAN_OUT = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried"),
+    RuntimeError("std::bad_alloc"),
+    RuntimeError("bad allocation"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 17.00 GiB, other allocations: 1.00 GiB)"),
+    RuntimeError("Invalid buffer size: 32.00 GiB"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("Native API failed. Native API returns: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
+    OnnxRuntimeException("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+    OnnxRuntimeException("[ONNXRuntimeError] : 1 : FAIL : bad allocation"),
+    OnnxRuntimeException("Available memory of 268435456 is smaller than requested bytes of 536870912"),
+]
+
+DEVICE_FAILED = [
+    torch.AcceleratorError("CUDA error: device-side assert triggered"),
+    torch.AcceleratorError("CUDA error: unspecified launch failure"),
+    torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device"),
+    RuntimeError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable"),
+    RuntimeError("CUDA error: driver shutting down"),
+    RuntimeError("HIP error: unspecified launch failure"),
+    RuntimeError("Found no NVIDIA driver on your system."),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    RuntimeError("Native API failed. Native API returns: 20 (UR_RESULT_ERROR_DEVICE_LOST)"),
+    RuntimeError("The device is lost."),
+    RuntimeError("Error: command buffer exited with error status."),
+    OnnxRuntimeException("[ONNXRuntimeError] : 1 : FAIL : CUDA failure 719: unspecified launch failure"),
+    OnnxRuntimeException("887A0005 DXGI_ERROR_DEVICE_REMOVED"),
+]
+
+NEITHER = [
+    RuntimeError("mat1 and mat2 shapes cannot be multiplied (1x2 and 3x4)"),
+    RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"),
+    RuntimeError("unsupported memory format option ChannelsLast"),
+    torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing"),
+    OSError(errno.ENOENT, "No such file or directory"),
+    SettingsError("steps is 0; give a number from 1 to 1000"),
+    ValueError(),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY_RAN_OUT, ids=repr)
+def test_memory_that_ran_out_is_recognised_whoever_says_so(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_device_lost(error)
+
+
+@pytest.mark.parametrize("error", DEVICE_FAILED, ids=repr)
+def test_a_device_that_failed_is_recognised_and_not_taken_for_full_memory(error: Exception) -> None:
+    assert is_device_lost(error)
+    assert not is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", NEITHER, ids=repr)
+def test_other_errors_are_neither(error: Exception) -> None:
+    assert not is_out_of_memory(error)
+    assert not is_device_lost(error)
+
+
+@pytest.mark.parametrize("allocate", [torch.empty, np.empty], ids=["torch", "numpy"])
+def test_a_petabyte_really_runs_out_of_memory(allocate: Callable[[int], object]) -> None:
+    with pytest.raises((RuntimeError, MemoryError)) as failed:
+        allocate(1 << 50)
+    assert is_out_of_memory(failed.value)
