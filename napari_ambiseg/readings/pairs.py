@@ -1,8 +1,9 @@
 r"""Common pixels of every pair of masks: all that IoU, Dice and whatever is made of them need.
 
-With the masks as rows of a matrix M (one column per pixel inside the bounding box of their union), M M^T holds the
-common pixels of every pair and, on its diagonal, the areas. One product of matrices thus answers for every subset of
-the samples, too: the first n of them, or those that a rule empties.
+A mask takes one bit a pixel, 64 pixels a word: the common pixels of two masks are the bits that are set in the words of
+both. That is exact at any size, and takes half the time of the product M M^T of the masks as rows of a float matrix, or
+less. The table of all pairs, with the areas on its diagonal, answers for every subset of the samples, too: the first n
+of them, or those that a rule empties.
 
 Legend: S samples, R readers (experts), H x W pixels.
 """
@@ -14,8 +15,7 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.readings.masks import boxed
 
-# Pixels multiplied at a time: float32 counts exactly up to 2^24, and a block of many masks should stay small.
-_BLOCK = 2**20
+_WORDS_AT_A_TIME = 2**17  # 1 MB: few masks are compared in one go, many one by one with all that follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,23 @@ class Pairs:
 
 def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Pairs:
     """Count the common pixels of all pairs; arguments and errors as ``masks.boxed``."""
-    masks = boxed(samples=samples, experts=experts)
-    flat = masks.reshape(len(masks), -1)
-    common = np.zeros((len(masks), len(masks)))
-    for first in range(0, flat.shape[1], _BLOCK):
-        block = flat[:, first : first + _BLOCK].astype(np.float32)
-        common += block @ block.T
-    return Pairs(common, len(samples))
+    words = _packed(boxed(samples=samples, experts=experts))
+    count, length = words.shape
+    rows = max(1, _WORDS_AT_A_TIME // (count * length))
+    common = np.zeros((count, count))
+    for first in range(0, count, rows):
+        both = words[first : first + rows, None] & words[first:]
+        common[first : first + rows, first:] = np.bitwise_count(both).sum(axis=2, dtype=np.uint32)
+    above = np.triu(common, 1)  # what lies below was counted for some rows only
+    return Pairs(above + above.T + np.diag(np.diagonal(common)), len(samples))
+
+
+def _packed(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """The bits of masks (N, h, w) in words (N, ceil(h w / 64)); the last one is filled up with zeros."""
+    packed = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    filled = np.zeros((len(masks), -(-packed.shape[1] // 8) * 8), np.uint8)
+    filled[:, : packed.shape[1]] = packed
+    return filled.view(np.uint64)
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.readings import agreement
 from napari_ambiseg.readings.agreement import compare, ged, hm_iou, mean_dice, overlap
+from napari_ambiseg.readings.pairs import all_pairs
 
 Masks = NDArray[np.bool_]
 
@@ -198,6 +199,13 @@ def test_large_masks_are_counted_exactly() -> None:
     result = compare(samples=samples, experts=experts)
     assert result.sample_areas[0] == side**2
     assert result.iou[0, 0] == (side**2 - 1) / side**2
+
+
+@pytest.mark.parametrize(("count", "height", "width"), [(2, 1, 63), (23, 301, 317), (40, 512, 512)])
+def test_common_pixels_are_the_product_of_the_masks_as_a_matrix(count: int, height: int, width: int) -> None:
+    masks = np.random.default_rng(count).random((count, height, width)) < 0.4
+    flat = masks.reshape(count, -1).astype(np.float64)
+    np.testing.assert_array_equal(all_pairs(samples=masks[:-1], experts=masks[-1:]).common, flat @ flat.T)
 
 
 def test_masks_far_apart_on_the_grid_are_cropped_without_loss() -> None:
