@@ -27,3 +27,7 @@ class SettingsError(AmbisegError):
 
 class ComputeError(AmbisegError):
     """The machine could not finish the work, e.g. it ran out of memory."""
+
+
+class EngineError(ComputeError):
+    """An engine (ONNX Runtime, CUDA graphs, ...) cannot compute a model here; another one can take over."""
