@@ -14,7 +14,10 @@ from napari_ambiseg.diffusion.sampling import Denoise, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, sigma
 
 SAMPLES, STEPS = 4000, 64
-SAMPLERS = [("ddpm", 0.0), ("ddpm-large", 0.0), ("ddim", 0.0), ("ddim", 0.5), ("ddim", 1.0)]
+SAMPLERS = [
+    *[("ddpm", 0.0), ("ddpm-large", 0.0), ("ddim", 0.0), ("ddim", 0.5), ("ddim", 1.0)],
+    *[("dpm++2m", 0.0), ("dpm++2m", 0.5), ("sde-dpm++2m", 0.0)],
+]
 
 LESION = torch.tensor([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
 LARGER = torch.tensor([[0, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1], [0, 0, 0, 0]])

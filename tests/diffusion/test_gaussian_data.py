@@ -47,7 +47,13 @@ def test_ddim_converges_with_first_order_to_the_probability_flow(b: float) -> No
     assert errors[-1] < 0.02
 
 
-@pytest.mark.parametrize(("sampler", "eta"), [("ddpm", 0.0), ("ddpm-large", 0.0), ("ddim", 0.0), ("ddim", 0.5)])
+@pytest.mark.parametrize(
+    ("sampler", "eta"),
+    [
+        *[("ddpm", 0.0), ("ddpm-large", 0.0), ("ddim", 0.0), ("ddim", 0.5)],
+        *[("dpm++2m", 0.0), ("dpm++2m", 0.5), ("sde-dpm++2m", 0.0)],
+    ],
+)
 def test_samples_have_the_right_mean_and_variance_all_the_way(sampler: str, eta: float) -> None:
     """Every tenth state of a long run: 4 standard errors, and 1.5 % for the finite step."""
     generator = torch.Generator().manual_seed(0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS, Step, ddim, ddpm, make_step
+from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA, Step, ddim, ddpm, dpm_2m, make_step
 from napari_ambiseg.errors import SettingsError
 
 lams = st.tuples(st.floats(-20.0, 19.0), st.floats(1e-3, 40.0)).map(lambda p: (p[0], min(20.0, p[0] + p[1])))
@@ -69,7 +69,7 @@ def test_every_step_keeps_the_forward_marginal_when_the_mask_is_known(lam: tuple
     """
     alpha_t, sigma_t = coefficients(lam[0])
     alpha_s, sigma_s = coefficients(lam[1])
-    for step in (ddim(eta=eta), ddpm()):
+    for step in (ddim(eta=eta), dpm_2m(eta=eta), ddpm()):
         assert mean_of(step, alpha_t, 1.0, *lam) == pytest.approx(alpha_s, rel=1e-9)
         kept = mean_of(step, sigma_t, 0.0, *lam)
         assert kept**2 + std_of(step, *lam) ** 2 == pytest.approx(sigma_s**2, rel=1e-9)
@@ -113,14 +113,22 @@ def test_samplers_are_found_by_the_names_that_users_type() -> None:
     assert std_of(make_step("ddpm"), *lam) == std_of(ddpm(), *lam)
     assert std_of(make_step("ddpm-large"), *lam) == std_of(ddpm(large_variance=True), *lam)
     assert std_of(ddpm(large_variance=True), *lam) > std_of(ddpm(), *lam)
+    assert std_of(make_step("dpm++2m", eta=0.5), *lam) == std_of(dpm_2m(eta=0.5), *lam)
+    assert std_of(make_step("sde-dpm++2m"), *lam) == std_of(dpm_2m(eta=1.0), *lam)
+
+
+def test_eta_matters_to_the_samplers_that_are_said_to_look_at_it_and_to_no_other() -> None:
+    looking = {name for name in SAMPLERS if std_of(make_step(name), -1, 2) != std_of(make_step(name, eta=0.5), -1, 2)}
+    assert looking == WITH_ETA
 
 
 @pytest.mark.parametrize("eta", [-0.01, 1.01, math.nan, math.inf])
 def test_eta_outside_zero_to_one_is_refused(eta: float) -> None:
-    with pytest.raises(SettingsError, match=f"eta is {eta}"):
-        ddim(eta=eta)
+    for sampler in (ddim, dpm_2m):
+        with pytest.raises(SettingsError, match=f"eta is {eta}"):
+            sampler(eta=eta)
 
 
 def test_unknown_sampler_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"'euler'.*ddim, ddpm, ddpm-large"):
+    with pytest.raises(SettingsError, match=r"'euler'.*ddim, ddpm, ddpm-large, dpm\+\+2m, sde-dpm\+\+2m"):
         make_step("euler")
