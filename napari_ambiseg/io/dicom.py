@@ -25,7 +25,7 @@ PADDING_HU = -2000.0
 """What pixels outside the scanned circle become."""
 
 # What pydicom raises for damaged contents, in no particular order; NotImplementedError is a RuntimeError.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     EOFError,
     ValueError,
@@ -142,7 +142,7 @@ def read_dicom_header(path: Path) -> DicomHeader:
     Raises:
         DataFileError: If it is no DICOM file of one slice, or does not say where the slice lies.
     """
-    return _header(_dataset(path, pixels=False), path)
+    return header_of(open_dataset(path, pixels=False), path)
 
 
 def read_dicom_hu(path: Path) -> NDArray[np.float32]:
@@ -152,24 +152,52 @@ def read_dicom_hu(path: Path) -> NDArray[np.float32]:
         DataFileError: If the file is damaged, or no single grey CT slice, or compressed in a way that needs more than
             is installed.
     """
-    dataset = _dataset(path, pixels=True)
-    header = _header(dataset, path)
+    dataset = open_dataset(path, pixels=True)
+    header = header_of(dataset, path)
     if header.modality != "CT":
         raise DataFileError(f"{path} is of modality {header.modality}; Hounsfield units need CT")
+    if "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset:
+        raise DataFileError(f"{path} does not say what its values are in Hounsfield units; fetch it again")
+    return _values(dataset, header.shape, path)
+
+
+def read_dicom_values(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The pixels of one slice of any modality (H, W), rescaled as its file says; padding of CT is ``PADDING_HU``.
+
+    Raises:
+        DataFileError: If the file is damaged, or not of this shape, or compressed in a way that needs more than is
+            installed.
+    """
+    return _values(open_dataset(path, pixels=True), shape, path)
+
+
+def _values(dataset: pydicom.Dataset, shape: tuple[int, int], path: Path) -> NDArray[np.float32]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a file that ends late or early is judged by its shape
             stored = np.asarray(dataset.pixel_array)
-        slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
-        padding = _padding(dataset, stored)
-    except _DAMAGE as error:
+        values = rescaled(stored, dataset)
+        padding = _padding(dataset, stored) if dataset.get("Modality") == "CT" else np.zeros(stored.shape, np.bool_)
+    except DAMAGE as error:
         raise DataFileError(
             f"the pixels of {path} cannot be read ({error}); fetch the file again, or decompress it, e.g. with gdcmconv"
         ) from error
-    if stored.shape != header.shape or not (math.isfinite(slope) and math.isfinite(intercept) and slope):
-        raise DataFileError(f"{path} has pixels {stored.shape} with slope {slope:g}; expected one grey CT slice")
-    hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    return np.where(padding, np.float32(PADDING_HU), hu)
+    if stored.shape != shape:
+        raise DataFileError(f"{path} has pixels of shape {stored.shape}; expected one grey slice {shape}")
+    return np.where(padding, np.float32(PADDING_HU), values)
+
+
+def rescaled(stored: NDArray[Any], said: pydicom.Dataset) -> NDArray[np.float32]:
+    """Stored values times the slope plus the intercept that ``said`` names; unchanged where it names none.
+
+    Raises:
+        ValueError: If these are no numbers, or the slope is 0.
+    """
+    slope = float(said.get("RescaleSlope", 1))
+    intercept = float(said.get("RescaleIntercept", 0))
+    if not (math.isfinite(slope) and math.isfinite(intercept) and slope):
+        raise ValueError(f"slope {slope:g}, intercept {intercept:g}")
+    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
 def find_series(folder: Path, progress: Callable[[int], object] = lambda count: None) -> list[DicomSeries]:
@@ -188,33 +216,40 @@ def find_series(folder: Path, progress: Callable[[int], object] = lambda count: 
         raise DataFileError(f"there is no folder at {folder}; check the path")
     found: defaultdict[str, list[DicomHeader]] = defaultdict(list)
     damaged = list[str]()
-    for path in _files(folder):
+    for path in files_below(folder):
         progress(1)
-        if not _has_preamble(path):
+        if not has_preamble(path):
             continue
         try:
-            dataset = _dataset(path, pixels=False)
+            dataset = open_dataset(path, pixels=False)
             if str(dataset.get("Modality")) == "CT":
-                header = _header(dataset, path)
+                header = header_of(dataset, path)
                 found[header.series_uid].append(header)
         except DataFileError as error:
             damaged.append(str(error))
     if damaged:
         raise DataFileError(f"{len(damaged)} files in {folder} are damaged: " + "; ".join(damaged[:20]))
-    return [DicomSeries(_ordered(headers)) for _, headers in sorted(found.items())]
+    return [DicomSeries(ordered(headers)) for _, headers in sorted(found.items())]
 
 
-def _ordered(headers: Sequence[DicomHeader]) -> tuple[DicomHeader, ...]:
+def ordered(headers: Sequence[DicomHeader]) -> tuple[DicomHeader, ...]:
+    """Slices along the normal of their planes; of several at one place the lowest number comes first."""
     return tuple(sorted(headers, key=lambda header: (round(header.along_mm, 3), header.number, header.path)))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder and below, but hidden ones; links to folders are not followed."""
     for place, folders, names in os.walk(folder):
         folders.sort()
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _has_preamble(path: Path) -> bool:
+def has_preamble(path: Path) -> bool:
+    """Whether a file begins like DICOM.
+
+    Raises:
+        DataFileError: If it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return path.is_file() and file.read(132)[128:] == b"DICM"
@@ -222,18 +257,30 @@ def _has_preamble(path: Path) -> bool:
         raise DataFileError(f"cannot read {path} ({error.strerror or error}); check its permissions") from error
 
 
-def _dataset(path: Path, *, pixels: bool) -> pydicom.Dataset:
+def open_dataset(path: Path, *, pixels: bool, more: Sequence[str] = ()) -> pydicom.Dataset:
+    """A file with its pixels, or of its header the tags that say where its slice lies, and ``more``.
+
+    Raises:
+        DataFileError: If it is no DICOM file.
+    """
     if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=None if pixels else [*_TAGS])
-    except _DAMAGE as error:
+            return pydicom.dcmread(
+                path, stop_before_pixels=not pixels, specific_tags=None if pixels else [*_TAGS, *more]
+            )
+    except DAMAGE as error:
         raise DataFileError(f"{path} is no readable DICOM file ({error}); fetch it again") from error
 
 
-def _header(dataset: pydicom.Dataset, path: Path) -> DicomHeader:
+def header_of(dataset: pydicom.Dataset, path: Path) -> DicomHeader:
+    """What a data set says of its slice.
+
+    Raises:
+        DataFileError: As ``read_dicom_header``.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -250,7 +297,7 @@ def _header(dataset: pydicom.Dataset, path: Path) -> DicomHeader:
                 tilt_degrees=float(dataset.get("GantryDetectorTilt") or 0),
             )
             frames = int(dataset.get("NumberOfFrames") or 1)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataFileError(f"{path} does not say where its slice lies ({error}); give single slices of CT") from error
     plausible = min(header.spacing_mm) > 0 and min(header.shape) > 0 and max(header.shape) <= _MAX_SIDE and frames == 1
     if not plausible or not math.isfinite(header.tilt_degrees):
