@@ -21,8 +21,8 @@ def evaluate_command(
     split: Annotated[str, typer.Option(help="Group of the HDF5 files.")] = "val",
     readings: Annotated[list[int], typer.Option(help="Numbers of readings to judge.")] = [4, 16],  # noqa: B006
     steps: Annotated[int, typer.Option(help="Denoiser calls per reading.")] = 10,
-    sampler: Annotated[str, typer.Option(help="ddim, ddpm or ddpm-large.")] = "ddim",
-    eta: Annotated[float, typer.Option(help="Stochasticity of DDIM, 0 to 1.")] = 0.0,
+    sampler: Annotated[str, typer.Option(help="ddim, ddpm, ddpm-large, dpm++2m or sde-dpm++2m.")] = "ddim",
+    eta: Annotated[float, typer.Option(help="Stochasticity of ddim and dpm++2m, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[

@@ -39,7 +39,7 @@ class SamplingOptions:
     Attributes:
         steps: Denoiser calls per reading, 1 to 1000.
         sampler: A name in ``napari_ambiseg.diffusion.sampling.SAMPLERS``.
-        eta: Stochasticity of DDIM, 0 to 1.
+        eta: Stochasticity of DDIM and DPM-Solver++(2M), 0 to 1; the other samplers do not look at it.
         guidance: How far readings are pushed towards what the image says (Ho & Salimans, 2022), 0 to 100; 0 is off.
             Other numbers need a model that was trained for it (``check_guidance``).
     """

@@ -1,4 +1,4 @@
-"""The form of settings: model, number of readings, steps; sampler, eta and seed under "More".
+"""The form of settings: model, number of readings, steps; sampler, eta, seed and engine under "More".
 
 The plain values are magicgui's widgets: each has a ``value`` and a range that it keeps; ``native`` is its Qt widget.
 """
@@ -21,8 +21,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS
-from napari_ambiseg.engine import SamplingOptions
+from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA
+from napari_ambiseg.engine import ENGINES, SamplingOptions
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.viewer.settings import MOST_READINGS, Settings
 
@@ -100,10 +100,17 @@ class SettingsForm(QWidget):
             choices=list(SAMPLERS), tooltip="How the reverse diffusion moves from step to step", value="ddim"
         )
         self.eta = FloatSpinBox(
-            value=0.0, min=0.0, max=1.0, step=0.1, tooltip="Fresh noise of DDIM: 0 none, 1 as much as DDPM"
+            value=0.0, min=0.0, max=1.0, step=0.1, tooltip="Fresh noise of DDIM and DPM++2M: 0 none, 1 as much as DDPM"
         )
         self.sampler.changed.connect(self._show_what_eta_is_for)
         self.seed = SpinBox(value=0, min=0, max=_LARGEST_SEED, tooltip="The same seed gives the same readings")
+        self.engine = ComboBox(
+            choices=list(ENGINES), value="auto", tooltip="What computes; one that cannot gives way to the next best"
+        )
+        self.chunk = SpinBox(
+            value=0, min=0, max=MOST_READINGS, tooltip="Readings drawn at once; changes only how long a run takes"
+        )
+        self.chunk.native.setSpecialValueText("auto")
         self._arrange()
 
     def settings(self, threshold: float) -> Settings:
@@ -121,6 +128,8 @@ class SettingsForm(QWidget):
             options=options,
             seed=self.seed.value,
             threshold=threshold,
+            engine=self.engine.value,
+            chunk=self.chunk.value,
         )
 
     def show_settings(self, settings: Settings) -> None:
@@ -132,9 +141,11 @@ class SettingsForm(QWidget):
         self.eta.value = settings.options.eta
         self._show_what_eta_is_for(settings.options.sampler)
         self.seed.value = settings.seed
+        self.engine.value = settings.engine
+        self.chunk.value = settings.chunk
 
     def _show_what_eta_is_for(self, sampler: str) -> None:
-        self.eta.enabled = sampler == "ddim"
+        self.eta.enabled = sampler in WITH_ETA
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -148,6 +159,7 @@ class SettingsForm(QWidget):
         rest_form.setContentsMargins(0, 0, 0, 0)
         rest_form.addRow("Sampler", beside(self.sampler.native, "eta", self.eta.native))
         rest_form.addRow("Seed", self.seed.native)
+        rest_form.addRow("Engine", beside(self.engine.native, "at once", self.chunk.native))
         more.addWidget(rest)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

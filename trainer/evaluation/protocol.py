@@ -47,7 +47,7 @@ class Protocol:
         readings: Numbers N of readings that are judged, ascending.
         steps: Denoiser calls per reading.
         sampler: Name of the sampler.
-        eta: Stochasticity of DDIM.
+        eta: Stochasticity of DDIM and DPM-Solver++(2M).
         threshold: The relative area r of the post-processing ("pp").
         seed: Of the readings, of the subset and of the intervals.
         version: Of napari-ambiseg.
