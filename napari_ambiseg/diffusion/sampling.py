@@ -1,8 +1,11 @@
 """Sampling: from noise at t = 1 to a mask at t = 0, as a generator of states.
 
-What a step does is the sampler's affair, see ``steps``. The time grid is uniform in t, and the last step returns the
-estimate itself: at t = 0 nothing of the noise is left to keep. DDIM's step tends to the same as its target's log SNR
-grows, whereas a correction of second order grows with it and beyond all bounds: the last step is of first order.
+What a step does is the sampler's affair, see ``steps``. The last step returns the estimate itself: at t = 0 nothing of
+the noise is left to keep. DDIM's step tends to the same as its target's log SNR grows, whereas a correction of second
+order grows with it and beyond all bounds: the last step is of first order.
+
+So the answer is the estimate at the last time but 0, and if that is early it still blends what several experts might
+have drawn. On a grid uniform in t it is 1 / steps. With few steps it pays to look later, see ``time_grid``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +41,7 @@ __all__ = [
     "ddpm",
     "dpm_2m",
     "make_step",
+    "time_grid",
     "trajectory",
 ]
 
@@ -85,11 +89,41 @@ class SeededNoise:
         return torch.stack(drawn).to(like)
 
 
+def time_grid(steps: int, *, last_time: float | None = None) -> Tensor:
+    """Times from noise to data.
+
+    Args:
+        steps: Number of estimates, at least 1.
+        last_time: When the last estimate is made, in (0, 1); the others are evenly spaced from 1 to it. None makes it
+            1 / steps, so that all steps are equally long. A single estimate is always made at 1.
+
+    Returns:
+        (steps + 1,), float64: the times of the estimates, from 1, and 0.
+
+    Raises:
+        SettingsError: If ``steps`` is below 1 or ``last_time`` outside (0, 1).
+    """
+    if steps < 1:
+        raise SettingsError(f"steps is {steps}; give at least 1")
+    if last_time is None:
+        return torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    if not 0.0 < last_time < 1.0:
+        raise SettingsError(f"the time of the last estimate is {last_time}; give a number between 0 and 1, e.g. 0.1")
+    return torch.cat([torch.linspace(1.0, last_time, steps, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+
+
 @torch.no_grad()  # as a decorator: a `with` block around `yield` would leak the grad mode to the caller
 def trajectory(
-    denoise: Denoise, schedule: Schedule, step: Step, x_1: Tensor, steps: int, noise: Noise
+    denoise: Denoise,
+    schedule: Schedule,
+    step: Step,
+    x_1: Tensor,
+    steps: int,
+    noise: Noise,
+    *,
+    last_time: float | None = None,
 ) -> Iterator[State]:
-    """Run the reverse diffusion on a uniform time grid.
+    """Run the reverse diffusion.
 
     Args:
         denoise: The model's estimate of the mask.
@@ -98,16 +132,15 @@ def trajectory(
         x_1: Noise at t = 1, (S, C, H, W).
         steps: Number of denoiser calls, at least 1.
         noise: Source of fresh noise.
+        last_time: Where the time grid ends, see ``time_grid``; None is the uniform grid.
 
     Yields:
         The state after each step; the last one's ``x_t`` is the sample.
 
     Raises:
-        SettingsError: If ``steps`` is below 1.
+        SettingsError: If ``steps`` is below 1 or ``last_time`` outside (0, 1).
     """
-    if steps < 1:
-        raise SettingsError(f"steps is {steps}; give at least 1")
-    times = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    times = time_grid(steps, last_time=last_time)
     lams = schedule(times)
     x_t = x_1
     previous: Estimate | None = None

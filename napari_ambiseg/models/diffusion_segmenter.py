@@ -142,7 +142,8 @@ class DiffusionSegmenter(nn.Module):
         noise = SeededNoise(seeds)
         x_1 = noise(batch[:, :1])
         step = make_step(options.sampler, eta=options.eta)
-        return trajectory(self._denoiser(batch, options.guidance), self.schedule, step, x_1, options.steps, noise)
+        denoise = self._denoiser(batch, options.guidance)
+        return trajectory(denoise, self.schedule, step, x_1, options.steps, noise, last_time=options.last_time)
 
     def _denoiser(self, image: Tensor, guidance: float) -> Denoise:
         """The estimates of one trajectory of images (S, 1, H, W); it remembers the last, for self-conditioning."""

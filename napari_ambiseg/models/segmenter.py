@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS, State
+from napari_ambiseg.diffusion.sampling import SAMPLERS, State, time_grid
 from napari_ambiseg.errors import CheckpointError, SettingsError
 
 __all__ = [
@@ -42,12 +42,15 @@ class SamplingOptions:
         eta: Stochasticity of DDIM and DPM-Solver++(2M), 0 to 1; the other samplers do not look at it.
         guidance: How far readings are pushed towards what the image says (Ho & Salimans, 2022), 0 to 100; 0 is off.
             Other numbers need a model that was trained for it (``check_guidance``).
+        last_time: When the last estimate, which is the answer, is made, between 0 and 1 (``sampling.time_grid``); None
+            makes all steps equally long.
     """
 
     steps: int = 10
     sampler: str = "ddim"
     eta: float = 0.0
     guidance: float = 0.0
+    last_time: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 1000:
@@ -58,6 +61,8 @@ class SamplingOptions:
             raise SettingsError(f"eta is {self.eta}; give a number from 0 to 1")
         if not 0.0 <= self.guidance <= 100.0:
             raise SettingsError(f"guidance is {self.guidance}; give a number from 0 (off) to 100, usually below 5")
+        if self.last_time is not None:
+            time_grid(self.steps, last_time=self.last_time)  # refuses what is not between 0 and 1
 
 
 @runtime_checkable

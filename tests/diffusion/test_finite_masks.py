@@ -43,7 +43,15 @@ def posterior_mean(masks: Tensor, prior: tuple[float, ...]) -> Denoise:
     return denoise
 
 
-def draw(masks: Tensor, prior: tuple[float, ...], sampler: str, eta: float, steps: int, count: int = SAMPLES) -> Tensor:
+def draw(
+    masks: Tensor,
+    prior: tuple[float, ...],
+    sampler: str,
+    eta: float,
+    steps: int,
+    count: int = SAMPLES,
+    last_time: float | None = None,
+) -> Tensor:
     """Samples (count, 1, H, W) of the exact model."""
     generator = torch.Generator().manual_seed(0)
 
@@ -51,8 +59,8 @@ def draw(masks: Tensor, prior: tuple[float, ...], sampler: str, eta: float, step
         return torch.randn(like.shape, generator=generator, dtype=like.dtype)
 
     x_1 = noise(masks[:1].expand(count, -1, -1, -1))
-    states = trajectory(posterior_mean(masks, prior), Schedule(), make_step(sampler, eta=eta), x_1, steps, noise)
-    return list(states)[-1].x_t
+    denoise, step = posterior_mean(masks, prior), make_step(sampler, eta=eta)
+    return list(trajectory(denoise, Schedule(), step, x_1, steps, noise, last_time=last_time))[-1].x_t
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -74,6 +82,19 @@ def test_samples_are_masks_and_not_averages_of_masks(sampler: str, eta: float) -
     samples = draw(signed(drawn), prior, sampler, eta, STEPS, count=1000)
     undecided = (samples.abs() < 0.99).any(dim=3).any(dim=2).double().mean()
     assert undecided < 0.01
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "sde-dpm++2m"])
+def test_a_later_last_look_leaves_fewer_samples_that_blend_two_readers(sampler: str) -> None:
+    """With few steps even the exact model answers averages, because it must answer early."""
+    drawn, prior = SETS["two that contradict"]
+    masks = signed(drawn)
+
+    def blended(last_time: float | None) -> float:
+        samples = draw(masks, prior, sampler, 0.0, 6, last_time=last_time)
+        return float((samples.abs() < 0.9).any(dim=3).any(dim=2).double().mean())
+
+    assert blended(0.05) < 0.5 * blended(None)
 
 
 def test_one_step_answers_the_average_of_all_readers() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS, SeededNoise, State, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import SAMPLERS, SeededNoise, State, make_step, time_grid, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 
@@ -76,6 +76,35 @@ def test_the_denoiser_is_asked_on_a_uniform_grid_from_noise_towards_data() -> No
     list(trajectory(record, Schedule(), make_step("ddim"), noise(torch.zeros(1, 1, 2, 2)), 4, noise))
     times = torch.tensor([1.0, 0.75, 0.5, 0.25], dtype=torch.float64)
     assert asked == list(zip(times.tolist(), Schedule()(times).tolist(), strict=True))
+
+
+def test_the_last_estimate_is_made_when_it_is_asked_for() -> None:
+    asked: list[float] = []
+
+    def record(x_t: Tensor, t: Tensor, lam: Tensor) -> Tensor:
+        asked.append(float(t))
+        return x_t.clamp(-1, 1)
+
+    noise = SeededNoise([0])
+    x_1 = noise(torch.zeros(1, 1, 2, 2))
+    *_, last = trajectory(record, Schedule(), make_step("dpm++2m"), x_1, 4, noise, last_time=0.1)
+    assert asked == pytest.approx([1.0, 0.7, 0.4, 0.1])
+    assert last.log_snr == 20.0
+
+
+def test_the_uniform_grid_makes_its_last_estimate_after_all_steps_but_one() -> None:
+    for steps in (1, 2, 5, 10):
+        torch.testing.assert_close(time_grid(steps, last_time=1 / steps if steps > 1 else None), time_grid(steps))
+
+
+def test_a_single_estimate_is_made_of_pure_noise_whatever_the_last_time() -> None:
+    assert time_grid(1, last_time=0.1).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("last_time", [0.0, 1.0, -0.1, 2.0, float("nan")])
+def test_a_last_time_that_is_noise_or_data_is_refused(last_time: float) -> None:
+    with pytest.raises(SettingsError, match=f"last estimate is {last_time}; give a number between 0 and 1"):
+        time_grid(5, last_time=last_time)
 
 
 def test_whoever_stops_early_pays_for_no_further_step() -> None:

@@ -137,6 +137,14 @@ def test_a_model_that_saw_two_contradicting_readers_draws_both_in_proportion() -
         assert abs(lesions - 64 * 2 / 3) < 4 * math.sqrt(64 * 2 / 9)
 
 
+def test_the_last_time_reaches_the_network() -> None:
+    model = perturbed(diffusion())
+    asked: list[float] = []
+    model.unet.register_forward_pre_hook(lambda _, inputs: asked.append(float(inputs[1][0])))
+    list(model.sample(IMAGE, seeds=[0], options=SamplingOptions(steps=4, last_time=0.1)))
+    assert asked == pytest.approx([1.0, 0.7, 0.4, 0.1])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -145,6 +153,7 @@ def test_a_model_that_saw_two_contradicting_readers_draws_both_in_proportion() -
         ({"sampler": "euler"}, "unknown sampler 'euler'; choose one of ddim, ddpm, ddpm-large"),
         ({"eta": 1.5}, "eta is 1.5; give a number from 0 to 1"),
         ({"eta": math.nan}, "eta is nan"),
+        ({"last_time": 1.0}, "the time of the last estimate is 1.0; give a number between 0 and 1"),
     ],
 )
 def test_impossible_sampling_options_are_refused_by_value(options: dict[str, Any], said: str) -> None:
