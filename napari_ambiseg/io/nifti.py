@@ -68,24 +68,40 @@ def read_nifti(path: Path) -> Volume:
     Raises:
         DataFileError: If the file is missing, damaged, of colours or complex numbers, or a series of volumes.
     """
+    (volume,) = _read(path, most_times=1)
+    return volume
+
+
+def read_nifti_times(path: Path) -> tuple[Volume, ...]:
+    """The volumes of a NIfTI file of one to four dimensions, one for each time.
+
+    Raises:
+        DataFileError: As ``read_nifti``, but for series.
+    """
+    return _read(path, most_times=None)
+
+
+def _read(path: Path, *, most_times: int | None) -> tuple[Volume, ...]:
     if not os.path.isfile(path):
         raise DataFileError(f"there is no file at {path}; check the path")
     try:
         image = cast(Any, nibabel.load(path))
         if not isinstance(image, Nifti1Image):  # version 2 is a child of it
             raise DataFileError(f"{path} is a {type(image).__name__}, not NIfTI; convert it")
-        _check_header(image, path)
+        _check_header(image, path, most_times)
         pixels = np.asanyarray(image.dataobj)
-        return _in_order(pixels.reshape(*pixels.shape[:3], *(1,) * (3 - pixels.ndim)), image)
+        times = pixels.reshape(*pixels.shape[:3], *(1,) * (3 - pixels.ndim), -1)
+        return tuple(_in_order(times[..., i], image) for i in range(times.shape[3]))
     except DataFileError:
         raise
     except _DAMAGE as error:
         raise DataFileError(f"{path} is no readable NIfTI file ({error}); fetch or write it again") from error
 
 
-def _check_header(image: Any, path: Path) -> None:
+def _check_header(image: Any, path: Path, most_times: int | None) -> None:
     shape, dtype = tuple(int(side) for side in image.shape), np.dtype(image.get_data_dtype())
-    if not shape or 0 in shape or any(side != 1 for side in shape[3:]):
+    times, more = math.prod(shape[3:4]), shape[4:]
+    if not shape or 0 in shape or any(side != 1 for side in more) or times > (most_times or times):
         raise DataFileError(f"{path} has shape {shape}; expected one volume, (columns, rows, slices)")
     if dtype.kind not in "iuf":
         raise DataFileError(f"{path} holds values of type {dtype}; expected plain numbers")
