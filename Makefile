@@ -3,13 +3,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+BENCH_VENV := .venv-bench
 PY := $(VENV)/bin/python
 # Whether windows can open: X11, Wayland, or a system that always has a screen.
 SCREEN := $(strip $(DISPLAY)$(WAYLAND_DISPLAY)$(filter-out Linux,$(shell uname -s)))
 # More arguments for the program that a target starts: make run ARGS="slices.h5", make test ARGS="tests/readings -x"
 ARGS ?=
 
-.PHONY: help setup run test lint format docs clean
+.PHONY: help setup run test bench lint format docs clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -29,6 +30,10 @@ endif
 test: setup ## every test
 	scripts/run-tests $(ARGS)
 
+bench: $(BENCH_VENV)/.ready ## speed and memory against the goals and other packages; ARGS="sampling" for one, "--quick" to try
+	@scripts/system-packages
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
 lint: $(VENV)/.ready-dev ## style, types and the floors of the house
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -43,7 +48,7 @@ docs: $(VENV)/.ready-docs ## the handbook as web pages in docs/_build/html
 	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean: ## takes away what was set up; results in out/ stay
-	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) docs/_build .pytest_cache .ruff_cache .hypothesis
 
 # A stamp is newer than the two files that say what is installed, or setting up is due again.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -57,4 +62,10 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 
 $(VENV)/.ready-docs: $(VENV)/.ready
 	$(PY) -m pip install -c constraints.txt -e ".[all,docs]"
+	@touch $@
+
+# The packages that are compared with never enter the environment that the plugin runs in.
+$(BENCH_VENV)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
+	@$(BENCH_VENV)/bin/python -c 'import pip' 2>/dev/null || scripts/create-venv $(PYTHON) $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -c constraints.txt -e ".[all,fast,train]" -r benchmarks/requirements.txt
 	@touch $@

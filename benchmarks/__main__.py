@@ -1,0 +1,59 @@
+"""Measures what is claimed of speed and memory, and says of each goal whether it is met: `make bench`.
+
+python -m benchmarks                      all of them; results in benchmarks/results, table in docs/performance
+python -m benchmarks sampling memory      only these
+python -m benchmarks --quick --out /tmp/b small sizes, one repetition: do they work?
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.harness import ROOT
+from benchmarks.processes import measure
+
+NAMES = ("sampling", "metrics", "slider", "event_loop", "memory", "growth", "start", "gpu")
+
+
+def main() -> int:
+    """Run what the command line names; returns the exit code, which says nothing of goals."""
+    words = _parser().parse_args()
+    if words.quick and words.out is None:
+        words.out = Path(tempfile.mkdtemp(prefix="benchmarks-"))
+    results = words.out or ROOT / "benchmarks" / "results"
+    known = report.facts()
+    for name in words.names or NAMES:
+        benchmark = importlib.import_module(f"benchmarks.{name}")
+        with tempfile.TemporaryDirectory() as scratch:
+            found = measure(
+                name,
+                benchmark,
+                quick=words.quick,
+                repetitions=words.repetitions,
+                scratch=Path(scratch),
+                tell=lambda line: print(line, file=sys.stderr, flush=True),
+            )
+            rows = benchmark.rows(found)
+        report.save(results, name, known=known, found=found, rows=rows)
+    page = (words.out or ROOT / "docs" / "performance") / "table.md"
+    page.write_text(report.table(results, NAMES))
+    print(page.read_text())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES], help=", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="small sizes, one repetition; the figures mean nothing")
+    parser.add_argument("--repetitions", type=int, help="of every measurement, other than planned")
+    parser.add_argument("--out", type=Path, help="folder for results and table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
