@@ -37,10 +37,19 @@ def diameters_mm(readings: NDArray[np.bool_], spacing_mm: tuple[float, float]) -
     return np.array([_axes(mask, spacing_mm) for mask in readings])
 
 
-def _check(readings: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> None:
-    check_readings(readings)
+def check_spacing(spacing_mm: tuple[float, float]) -> None:
+    """Refuse what are no height and width of a pixel.
+
+    Raises:
+        InputImageError: If one of the two is not positive.
+    """
     if not all(0 < side < np.inf for side in spacing_mm):
         raise InputImageError(f"the pixel spacing is {spacing_mm} mm; both numbers must be positive")
+
+
+def _check(readings: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> None:
+    check_readings(readings)
+    check_spacing(spacing_mm)
 
 
 def _axes(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> tuple[float, float]:

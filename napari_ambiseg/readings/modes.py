@@ -30,7 +30,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.readings.masks import check_readings
+from napari_ambiseg.readings.masks import boxed, check_readings, pixel_counts
 from napari_ambiseg.readings.pairs import all_pairs
 
 SIMILAR_IOU = 0.5
@@ -96,7 +96,7 @@ def modes(readings: NDArray[np.bool_], *, similar_iou: float = SIMILAR_IOU) -> t
     check_readings(readings)
     if not 0 <= similar_iou <= 1:
         raise SettingsError(f"the similarity of readings of one kind is {similar_iou}; give an IoU from 0 to 1")
-    different, which = _different(readings)
+    different, which = _different(boxed(samples=readings, experts=readings[:1])[:-1])
     iou = iou_within(different)
     copies = np.bincount(which).astype(np.float64)
     filled = np.flatnonzero(different.any(axis=(1, 2)))
@@ -164,8 +164,7 @@ def _percent(some: Sequence[Mode]) -> str:
 
 def _different(readings: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """The different masks in an order of their own, larger ones first, and which of them each reading is (S,)."""
-    areas = readings.sum(axis=(1, 2), dtype=np.uint64)[:, None]
-    smallness = (readings[0].size - areas).astype(">u8").view(np.uint8).reshape(len(readings), -1)
+    smallness = (readings[0].size - pixel_counts(readings)).astype(">u8")[:, None].view(np.uint8)
     packed = np.packbits(readings.reshape(len(readings), -1), axis=1)
     _, first, which = np.unique(np.c_[smallness, packed], axis=0, return_index=True, return_inverse=True)
     return readings[first], which.reshape(-1)
