@@ -7,6 +7,7 @@ python -m benchmarks --quick --out /tmp/b small sizes, one repetition: do they w
 
 import argparse
 import importlib
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,9 @@ def main() -> int:
     if words.quick and words.out is None:
         words.out = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     results = words.out or ROOT / "benchmarks" / "results"
+    pages = words.out or ROOT / "docs" / "performance"
+    for folder in (results, pages):
+        folder.mkdir(parents=True, exist_ok=True)
     known = report.facts()
     for name in words.names or NAMES:
         benchmark = importlib.import_module(f"benchmarks.{name}")
@@ -37,10 +41,11 @@ def main() -> int:
                 tell=lambda line: print(line, file=sys.stderr, flush=True),
             )
             rows = benchmark.rows(found)
+            for picture in Path(scratch).glob("*.png"):
+                shutil.copy(picture, pages)
         report.save(results, name, known=known, found=found, rows=rows)
-    page = (words.out or ROOT / "docs" / "performance") / "table.md"
-    page.write_text(report.table(results, NAMES))
-    print(page.read_text())
+    (pages / "table.md").write_text(report.table(results, NAMES))
+    print((pages / "table.md").read_text())
     return 0
 
 

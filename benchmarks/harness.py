@@ -4,7 +4,7 @@ A benchmark is a module with
 
 - ``sides(quick)``: what is measured against what;
 - ``prepare(side, quick)``: called in a process of its own; returns a function that measures once;
-- ``rows(found)``: what the measurements say, against the goals;
+- ``rows(found)``: what the measurements say, against the goals; pictures in the scratch folder go beside the table;
 
 and a ``PLAN``. The sides take turns, A B C A B C, because a machine is never quite alone: what disturbs it then
 disturbs all alike, and ratios hold where times do not. A side that cannot run (no GPU, a package that is not

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_ambiseg.engine import GreyScale, SamplingOptions, SliceInput
+from benchmarks.harness import CannotRun
+from napari_ambiseg.engine import GreyScale, Sampled, SamplingOptions, SliceInput
 from napari_ambiseg.models.checkpoint import Grid, Header, Model
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import Network
@@ -43,6 +44,17 @@ def noise_slice(model: Model) -> SliceInput:
     """A slice of noise that has the model's grid and grey scale already."""
     pixels = np.random.default_rng(0).random(model.header.grid.size, np.float32)
     return SliceInput(pixels, model.header.grid.spacing_mm, GreyScale.NORMALISED)
+
+
+def require_engine(sampled: Sampled, name: str) -> None:
+    """Refuse a run that another engine had to finish.
+
+    Raises:
+        CannotRun: If it was another.
+    """
+    if sampled.engine != name:
+        reasons = [note for note in sampled.notes if name in note]
+        raise CannotRun(" ".join(reasons) or f"{sampled.engine} took over")
 
 
 def monai() -> Network:

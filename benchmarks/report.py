@@ -40,7 +40,6 @@ def save(folder: Path, name: str, *, known: dict[str, Any], found: Found, rows: 
         "figures": found.figures,
         "not_measured": found.reasons,
     }
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(everything, indent=2) + "\n")
 
 

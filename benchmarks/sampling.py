@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import models
-from benchmarks.harness import SCRATCH, CannotRun, Figures, Found, Plan, Row, row, spread
+from benchmarks.harness import SCRATCH, Figures, Found, Plan, Row, row, spread
 from napari_ambiseg import engine
 from napari_ambiseg.engine import Sampled, SamplingOptions, reading_seeds
 from napari_ambiseg.models.checkpoint import Model
@@ -48,8 +48,7 @@ def _engine_side(model: Model, name: str, seeds: tuple[int, ...], options: Sampl
 
     def draw(steps: SamplingOptions) -> Sampled:
         sampled = engine.sample(model, slice_input, seeds=seeds, options=steps, device="cpu", engine=name)
-        if sampled.engine != name:
-            raise CannotRun(" ".join(sampled.notes) or f"{sampled.engine} took over")
+        models.require_engine(sampled, name)
         return sampled
 
     def measure() -> Figures:
