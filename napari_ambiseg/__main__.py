@@ -78,6 +78,8 @@ def sample_command(
     threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    engine: Annotated[str, typer.Option(help="What computes: auto, torch, onnx or onnx-int8.")] = "auto",
+    chunk: Annotated[int | None, typer.Option(help="Readings drawn together at most; changes no reading.")] = None,
     spacing: Spacing = None,
     grey: Annotated[
         str | None, typer.Option(help="Grey scale of a picture: auto (as without), hu, unit, normalised, percentiles.")
@@ -96,6 +98,8 @@ def sample_command(
         seed=seed,
         threshold=threshold,
         device=device,
+        engine=engine,
+        chunk=chunk,
     )
     which = commands.SliceChoice(file, index=index, split=split, spacing=spacing, grey=grey)
     _print(commands.sample(which, how, out=out), as_json=as_json)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from napari_ambiseg.engine import (
     DEFAULT_MODEL,
-    Frame,
+    Advance,
     GreyScale,
     Sampled,
     SamplingOptions,
@@ -86,6 +86,8 @@ class SampleChoice:
     seed: int = 0
     threshold: float = 0.1
     device: str = "auto"
+    engine: str = "auto"
+    chunk: int | None = None
 
 
 def sample(which: SliceChoice, how: SampleChoice, *, out: Path | None = None) -> Report:
@@ -100,7 +102,16 @@ def sample(which: SliceChoice, how: SampleChoice, *, out: Path | None = None) ->
         check_target(out)
     model = load_model(how.model)
     source = read_source(which)
-    sampled = _watched(run(model, source.slice_input, seeds=seeds, options=how.options, device=how.device))
+    running = run(
+        model,
+        source.slice_input,
+        seeds=seeds,
+        options=how.options,
+        device=how.device,
+        engine=how.engine,
+        chunk=how.chunk,
+    )
+    sampled = _watched(running, len(seeds))
     readings = relative_area(sampled.readings, how.threshold)
     if out is not None:
         save_readings_npz(out, readings=readings, experts=source.experts, spacing_mm=source.slice_input.spacing_mm)
@@ -162,16 +173,16 @@ def as_text(report: Report) -> str:
     return "\n".join([*lines, "", NOTICE])
 
 
-def _watched(running: Generator[Frame, None, Sampled]) -> Sampled:
+def _watched(running: Generator[Advance, None, Sampled], count: int) -> Sampled:
     """A run to its end, with a progress bar where somebody watches (a terminal)."""
-    with tqdm(unit="step", leave=False, disable=None) as bar:
+    with tqdm(unit="reading", total=count, leave=False, disable=None) as bar:
         while True:
             try:
-                frame = next(running)
+                advance = next(running)
             except StopIteration as finished:
                 return finished.value
-            bar.total = frame.total
-            bar.update()
+            if advance.step == advance.total:
+                bar.update(len(advance.readings))
 
 
 def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings: NDArray[np.bool_]) -> Report:
@@ -186,7 +197,10 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "seed": how.seed,
         "threshold": how.threshold,
         "grey": sampled.grey.value,
+        "engine": f"{sampled.engine} on {sampled.device}",
         "seconds": round(sampled.seconds, 3),
+        "first_reading_seconds": round(sampled.first_seconds, 3),
+        **({"notes": " ".join(sampled.notes)} if sampled.notes else {}),
         **_figures(readings, source.experts, source.slice_input.spacing_mm),
     }
 

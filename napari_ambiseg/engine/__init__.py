@@ -7,21 +7,29 @@ rooms here bring the one to the other and the readings back:
 - ``placement``: the model's grid on the slice, and values back from it;
 - ``slice_input``: what a caller hands in, and which slices are refused;
 - ``catalogue``: the models that ship, and loading any model;
-- ``lockstep``: many readings, one step at a time;
+- ``plan``: which readings are drawn together, by how many threads;
+- ``pool``: draws them side by side;
+- ``backends``, ``choice``: what computes the network, and what takes over where it cannot;
+- ``drawing``: the readings of a run, whatever goes wrong;
+- ``sampled``: what a run tells and what it has drawn;
 - ``runner``: the run itself.
 
 Legend: S samples, T steps kept, H x W the slice's pixels, h x w the model's grid.
 """
 
 from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model
+from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
-from napari_ambiseg.engine.runner import Frame, Sampled, reading_seeds, run, sample
+from napari_ambiseg.engine.runner import reading_seeds, run, sample
+from napari_ambiseg.engine.sampled import Advance, Frame, Sampled
 from napari_ambiseg.engine.slice_input import SliceInput, check_pixels, check_slice
 from napari_ambiseg.models.segmenter import SamplingOptions
 
 __all__ = [
     "DEFAULT_MODEL",
+    "ENGINES",
+    "Advance",
     "Frame",
     "GreyScale",
     "Placement",

@@ -1,77 +1,27 @@
-"""The run: one slice, one model, many seeds, a frame after every step.
+"""The run: one slice, one model, many seeds, and word of every step as soon as it is done.
 
-``run`` is a generator: whoever drives it may stop between two frames by closing it, which is how a run is cancelled.
+``run`` is a generator: whoever drives it may stop between two steps by closing it, which is how a run is cancelled.
 """
 
+import math
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_ambiseg.devices import move, resolve_device
+from napari_ambiseg.devices import resolve_device
+from napari_ambiseg.engine.choice import candidates
+from napari_ambiseg.engine.drawing import Drawing
 from napari_ambiseg.engine.grey import GreyScale, normalise, recognise
-from napari_ambiseg.engine.lockstep import lockstep
 from napari_ambiseg.engine.placement import Placement, place
+from napari_ambiseg.engine.pool import Stepped
+from napari_ambiseg.engine.sampled import Advance, Record, Sampled
 from napari_ambiseg.engine.slice_input import SliceInput, check_slice
-from napari_ambiseg.errors import ComputeError, SettingsError
+from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, State, check_guidance
-
-KEPT_FRAMES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """All readings after one step, on the model's grid.
-
-    Attributes:
-        step: Steps done, 1 to ``total``.
-        total: Steps of the run.
-        log_snr: Log SNR that ``x_t`` now has.
-        x_t: The noisy masks (S, h, w), float32.
-        x_hat: The masks that the model would answer now (S, h, w), float32 in [-1, 1].
-    """
-
-    step: int
-    total: int
-    log_snr: float
-    x_t: NDArray[np.float32]
-    x_hat: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """What a run has drawn, and from what.
-
-    Attributes:
-        model_name: Name in the model's header.
-        seeds: Seed of each reading (S).
-        options: Steps and sampler.
-        placement: Where the model's grid lies on the slice.
-        grey: The grey scale that was used, never AUTO.
-        steps: Step of each frame kept (T,): all, or up to ``KEPT_FRAMES`` evenly spaced ones that end with the last.
-        x_t: The noisy masks (T, S, h, w).
-        x_hat: The estimates (T, S, h, w); the last are the samples.
-        log_snr: Log SNR of each frame kept (T,).
-        readings: Masks on the slice (S, H, W), before any post-processing.
-        seconds: Wall time from the call to the last reading.
-    """
-
-    model_name: str
-    seeds: tuple[int, ...]
-    options: SamplingOptions
-    placement: Placement
-    grey: GreyScale
-    steps: NDArray[np.int64]
-    x_t: NDArray[np.float32]
-    x_hat: NDArray[np.float32]
-    log_snr: NDArray[np.float64]
-    readings: NDArray[np.bool_]
-    seconds: float
+from napari_ambiseg.models.segmenter import SamplingOptions, check_guidance
 
 
 def reading_seeds(seed: int, count: int) -> tuple[int, ...]:
@@ -90,7 +40,6 @@ def reading_seeds(seed: int, count: int) -> tuple[int, ...]:
     return tuple(int(state >> np.uint64(1)) for state in states)  # 63 bits: fits a signed integer anywhere
 
 
-@torch.no_grad()  # as a decorator: a `with` block around `yield` would leak the grad mode to the caller
 def run(
     model: Model,
     slice_input: SliceInput,
@@ -98,54 +47,64 @@ def run(
     seeds: Sequence[int],
     options: SamplingOptions = SamplingOptions(),  # noqa: B008 (frozen)
     device: str = "auto",
-) -> Generator[Frame, None, Sampled]:
+    engine: str = "auto",
+    chunk: int | None = None,
+) -> Generator[Advance, None, Sampled]:
     """Draw one reading per seed.
 
     Args:
-        model: A loaded checkpoint; it is moved to the device, and stays where it was if that fails.
+        model: A loaded checkpoint; its weights stay on the CPU, another device gets a copy.
         slice_input: What to read.
         seeds: One per reading; reading i depends on its own seed and on no other.
         options: Steps and sampler.
         device: "auto", "cpu", "cuda", ...
+        engine: What computes: one of ``ENGINES``. One that cannot gives way to the next, and ``Sampled.notes`` says so.
+        chunk: Readings that are drawn together at most; None is the engine's own choice. It changes no reading.
 
     Yields:
-        All readings after each step.
+        Every step of some readings, as soon as it is done. Readings that were under way when an engine failed begin
+        again with their first step.
 
     Returns:
         The finished readings on the slice.
 
     Raises:
         InputImageError: If the slice cannot be read by this model.
-        SettingsError: If there are no seeds, no such device, or one that cannot compute, or if guidance is asked of a
-            model that was not trained for it.
+        SettingsError: If there are no seeds, no such device, or one that cannot compute, no such engine, a chunk below
+            1, or if guidance is asked of a model that was not trained for it.
         ComputeError: If memory runs out, torch fails, or the model answers with NaN. Never a bare ``RuntimeError``: Qt
             workers lose these when they leave a generator.
     """
     started = time.perf_counter()
-    if not seeds:
-        raise SettingsError("0 readings were asked for; give at least 1")
-    check_guidance(model.segmenter, options)
-    check_slice(slice_input, model.header.grid)
+    _check(model, slice_input, seeds, options, chunk)
     grey = recognise(slice_input.pixels) if slice_input.grey is GreyScale.AUTO else slice_input.grey
     placement = _placement(model, slice_input)
     image = placement.to_grid(normalise(slice_input.pixels, grey, model.header.intensity))[None]
-    kept: list[Frame] = []
-    for frame in _frames(model.segmenter, image, tuple(seeds), options, resolve_device(device)):
-        if _is_kept(frame):
-            kept.append(frame)
-        yield frame
+    engines = candidates(model, resolve_device(device), engine)
+    drawing = Drawing(image, seeds=seeds, options=options, candidates=engines, chunk=chunk)
+    record, first_seconds = Record(placement, len(seeds)), math.nan
+    for stepped in drawing.steps():
+        advance = _advance(stepped)
+        record.add(advance)
+        if math.isnan(first_seconds) and advance.step == advance.total:
+            first_seconds = time.perf_counter() - started
+        yield advance
     return Sampled(
         model_name=model.header.name,
         seeds=tuple(seeds),
         options=options,
         placement=placement,
         grey=grey,
-        steps=np.array([frame.step for frame in kept], dtype=np.int64),
-        x_t=np.stack([frame.x_t for frame in kept]),
-        x_hat=np.stack([frame.x_hat for frame in kept]),
-        log_snr=np.array([frame.log_snr for frame in kept], dtype=np.float64),
-        readings=placement.readings(kept[-1].x_hat),
+        steps=record.steps,
+        x_t=record.x_t,
+        x_hat=record.x_hat,
+        log_snr=record.log_snr,
+        readings=record.readings,
         seconds=time.perf_counter() - started,
+        first_seconds=first_seconds,
+        engine=drawing.engine,
+        device=drawing.device,
+        notes=tuple(drawing.notes),
     )
 
 
@@ -156,14 +115,27 @@ def sample(
     seeds: Sequence[int],
     options: SamplingOptions = SamplingOptions(),  # noqa: B008 (frozen)
     device: str = "auto",
+    engine: str = "auto",
+    chunk: int | None = None,
 ) -> Sampled:
-    """``run`` to its end, for callers who show no frames."""
-    running = run(model, slice_input, seeds=seeds, options=options, device=device)
+    """``run`` to its end, for callers who show no steps."""
+    running = run(model, slice_input, seeds=seeds, options=options, device=device, engine=engine, chunk=chunk)
     while True:
         try:
             next(running)
         except StopIteration as finished:
             return finished.value
+
+
+def _check(
+    model: Model, slice_input: SliceInput, seeds: Sequence[int], options: SamplingOptions, chunk: int | None
+) -> None:
+    if not seeds:
+        raise SettingsError("0 readings were asked for; give at least 1")
+    if chunk is not None and chunk < 1:
+        raise SettingsError(f"{chunk} readings at a time were asked for; give at least 1, or leave it to the engine")
+    check_guidance(model.segmenter, options)
+    check_slice(slice_input, model.header.grid)
 
 
 def _placement(model: Model, slice_input: SliceInput) -> Placement:
@@ -176,68 +148,18 @@ def _placement(model: Model, slice_input: SliceInput) -> Placement:
     )
 
 
-def _is_kept(frame: Frame) -> bool:
-    """All frames of a usual run; of a long one every n-th counted from its end, so that memory stays bounded."""
-    every = -(-frame.total // KEPT_FRAMES)
-    return (frame.total - frame.step) % every == 0
+def _advance(stepped: Stepped) -> Advance:
+    """A step of a chunk, off its device."""
 
+    def on_cpu(masks: Tensor) -> NDArray[np.float32]:
+        return masks[:, 0].float().cpu().numpy()
 
-def _frames(
-    segmenter: Segmenter,
-    image: NDArray[np.float32],
-    seeds: tuple[int, ...],
-    options: SamplingOptions,
-    device: torch.device,
-) -> Iterator[Frame]:
-    """The frames of all seeds, every error of the machine translated."""
-    frames = _untranslated_frames(segmenter, image, seeds, options, device)
-    while True:
-        try:
-            frame = next(frames, None)
-        except (RuntimeError, MemoryError) as error:
-            raise _compute_error(error, len(seeds)) from error
-        if frame is None:
-            return
-        if not np.isfinite(frame.x_hat).all():
-            raise ComputeError(f"the model answered with NaN at step {frame.step}; choose another model")
-        yield frame
-
-
-def _untranslated_frames(
-    segmenter: Segmenter,
-    image: NDArray[np.float32],
-    seeds: tuple[int, ...],
-    options: SamplingOptions,
-    device: torch.device,
-) -> Iterator[Frame]:
-    if isinstance(segmenter, nn.Module):
-        move(segmenter, device, torch.channels_last)
-    pixels = torch.from_numpy(image).to(device)
-    for states in lockstep(segmenter, pixels, seeds=seeds, options=options):
-        yield _joined(states)
-
-
-def _joined(states: Sequence[State]) -> Frame:
-    """The states of all chunks after one step as one frame."""
-
-    def on_cpu(tensors: list[Tensor]) -> NDArray[np.float32]:
-        return np.concatenate([t[:, 0].float().cpu().numpy() for t in tensors])
-
-    first = states[0]
-    return Frame(
-        step=first.step,
-        total=first.total,
-        log_snr=first.log_snr,
-        x_t=on_cpu([state.x_t for state in states]),
-        x_hat=on_cpu([state.x_hat for state in states]),
+    state = stepped.state
+    return Advance(
+        readings=stepped.chunk,
+        step=state.step,
+        total=state.total,
+        log_snr=state.log_snr,
+        x_t=on_cpu(state.x_t),
+        x_hat=on_cpu(state.x_hat),
     )
-
-
-def _compute_error(error: RuntimeError | MemoryError, count: int) -> ComputeError:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in text.lower()
-    if out_of_memory:
-        return ComputeError(
-            f"memory ran out while {count} readings were drawn; ask for fewer readings, or close other programs"
-        )
-    return ComputeError(f"torch could not finish the run ({text}); try the device 'cpu' or another model")

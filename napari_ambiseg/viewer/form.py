@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_ambiseg.viewer.choosers import ExpertsChooser, ImageChooser
 from napari_ambiseg.viewer.controls import SettingsForm, tight
+from napari_ambiseg.viewer.live import Progress
 from napari_ambiseg.viewer.origin import Origin
 
 NOTICE = "For research, not for diagnosis."
@@ -47,7 +48,6 @@ class Form(QWidget):
         self.cancel = _button("Cancel", "Esc", "Stop after the current step")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
-        self.progress.setFormat("step %v of %m")
         self.progress.setMaximumHeight(14)
         self.status = QLabel()
         self.status.setWordWrap(True)
@@ -73,11 +73,18 @@ class Form(QWidget):
             self.slice_number.blockSignals(blocked)
 
     def show_running(self) -> None:
-        """A run has started; how many steps it takes is known with the first."""
+        """A run has started; how long it is, its first step tells."""
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
         self.cancel.setText("Cancel (Esc)")
+        self.progress.setFormat("")
         self.progress.setRange(0, 0)
+
+    def show_progress(self, progress: Progress) -> None:
+        """How far the run has come; a model may take fewer steps than it was asked for."""
+        self.progress.setRange(0, progress.total)
+        self.progress.setValue(progress.done)
+        self.progress.setFormat(f"{progress.finished} of {progress.count} readings")
 
     def show_cancelling(self) -> None:
         """The run has been asked to stop."""

@@ -8,7 +8,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
-from napari_ambiseg.engine import Frame, bundled_models
+from napari_ambiseg.engine import Advance, bundled_models
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.viewer import sources
@@ -17,6 +17,7 @@ from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.form import NOTICE, Form
 from napari_ambiseg.viewer.layers import Canvas
+from napari_ambiseg.viewer.live import LivePicture
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
 from napari_ambiseg.viewer.plane import plane_of
 from napari_ambiseg.viewer.presenter import Presenter
@@ -48,7 +49,7 @@ class ReadingsPanel(QWidget):
         self._field = FieldOfView(self._viewer, canvas)
         self._sampler = Sampler(self)
         self._request: Request | None = None
-        self._frame: Frame | None = None
+        self._picture: LivePicture | None = None
         self._is_stale = False
         self.error: Exception | None = None
         self.form = Form(self._viewer, bundled_models())
@@ -108,8 +109,10 @@ class ReadingsPanel(QWidget):
             self._fail(error)
             return
         remember_settings(request.settings, settings_path())
-        self._request, self._frame, self._is_stale = request, None, False
+        self._request, self._is_stale = request, False
+        self._picture = LivePicture(request.settings.readings, request.placement.grid_shape)
         self.results.player.pause()
+        self._presenter.begin()
         self.form.show_running()
         self.form.say(f"Reading {request.image_name!r}, {request.settings.readings} times …")
         self._sampler.start(request)
@@ -177,16 +180,16 @@ class ReadingsPanel(QWidget):
 
     # What the sampler tells
 
-    def _on_frame(self, frame: Frame) -> None:
-        self.form.progress.setRange(0, frame.total)  # a model may take fewer steps than it was asked for
-        self.form.progress.setValue(frame.step)
-        self._frame = frame
+    def _on_advance(self, advance: Advance) -> None:
+        assert self._picture is not None
+        self._picture.add(advance)
+        self.form.show_progress(self._picture.progress)
         if not self._live.isActive():
             self._live.start()
 
     def _show_live(self) -> None:
-        if self.is_running and self._request is not None and self._frame is not None and not self._is_stale:
-            self._presenter.show_running(self._request, self._frame)
+        if self.is_running and self._request is not None and self._picture is not None and not self._is_stale:
+            self._presenter.show_running(self._request, self._picture)
 
     def _on_finished(self, result: Result) -> None:
         self.form.show_idle()
@@ -305,7 +308,7 @@ class ReadingsPanel(QWidget):
         self.results.step_shown.connect(self._presenter.refresh)
         self.results.save_wanted.connect(self._on_save)
         self.results.seen_changed.connect(self._presenter.show_roles)
-        self._sampler.advanced.connect(self._on_frame)
+        self._sampler.advanced.connect(self._on_advance)
         self._sampler.finished.connect(self._on_finished)
         self._sampler.failed.connect(self._on_failed)
         self._sampler.cancelled.connect(self._on_cancelled)

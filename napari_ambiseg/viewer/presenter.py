@@ -1,14 +1,15 @@
 """Shows a result, on the image and in the dock, and follows threshold, selection and player. The model is not asked."""
 
-from napari_ambiseg.engine import Frame
 from napari_ambiseg.viewer import looks
 from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.layers import Canvas
+from napari_ambiseg.viewer.live import LivePicture
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.plane import Plane
 from napari_ambiseg.viewer.result import Request, Result, View, derive, frame_of
 from napari_ambiseg.viewer.results import ResultsBox
 
+_READINGS = (Role.TRAJECTORY, Role.READINGS, Role.SELECTED)
 _RESULTS = tuple(role for role in Role if role is not Role.FIELD_OF_VIEW)
 
 
@@ -19,6 +20,7 @@ class Presenter:
         self._canvas, self._box = canvas, box
         self.result: Result | None = None
         self.view: View | None = None
+        self._has_begun_to_show = False
 
     def show(self, result: Result) -> None:
         """Show a finished run in place of the one before."""
@@ -39,11 +41,20 @@ class Presenter:
         """Show no experts: there are none."""
         self._canvas.set_visible((Role.EXPERTS,), visible=False)
 
-    def show_running(self, request: Request, frame: Frame) -> None:
-        """Show a step of a run that goes on, where layers for it are there already."""
-        selected = min(self._box.selected, len(frame.x_t) - 1)
-        shown = looks.step_looks(request.plane, request.placement, frame, selected=selected)
-        self._canvas.show(shown, add_missing=False)
+    def begin(self) -> None:
+        """A run begins."""
+        self._has_begun_to_show = False
+
+    def show_running(self, request: Request, live: LivePicture) -> None:
+        """Show how far a run has come. Layers are added once, with the first reading; what is removed then, goes."""
+        is_first = live.progress.finished > 0 and not self._has_begun_to_show
+        self._has_begun_to_show |= is_first
+        shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
+        self._canvas.show(shown, add_missing=is_first)
+        if is_first:
+            for roles, visible in self._box.seen_roles():
+                if Role.READINGS in roles:
+                    self._canvas.set_visible(roles, visible)
 
     def clear(self) -> None:
         """Show nothing any more, e.g. because another slice is shown."""
@@ -61,7 +72,7 @@ class Presenter:
     def refresh(self) -> None:
         """Draw the result as selection and player want it: the readings, or a step on the way to them."""
         if self.result is None or self.view is None:
-            self._canvas.set_visible((Role.TRAJECTORY,), visible=False)  # a run that has not come to its end
+            self._canvas.set_visible(_READINGS, visible=False)  # of a run that has not come to its end
             return
         plane, sampled, selected = self.result.request.plane, self.result.sampled, self._box.selected
         if self._box.player.is_at_end:

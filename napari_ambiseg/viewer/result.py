@@ -120,7 +120,8 @@ def frame_of(sampled: Sampled, kept: int) -> Frame:
 def told(result: Result) -> str:
     """What a user should know about a finished run."""
     sampled = result.sampled
-    sentences = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s."]
+    sentences = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s ({sampled.engine}, {sampled.device})."]
+    sentences += sampled.notes
     match sampled.grey:
         case GreyScale.HU:
             sentences.append("The image was read as CT in HU.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 from pydantic import TypeAdapter, ValidationError
 
-from napari_ambiseg.engine import DEFAULT_MODEL, SamplingOptions, reading_seeds
+from napari_ambiseg.engine import DEFAULT_MODEL, ENGINES, SamplingOptions, reading_seeds
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.files import write_atomically
 
@@ -27,6 +27,8 @@ class Settings:
         options: Steps and sampler.
         seed: The same seed gives the same readings.
         threshold: Readings smaller than this fraction of the largest one are taken as empty, 0 to 1.
+        engine: What computes, one of ``engine.ENGINES``.
+        chunk: Readings that are drawn together at most; 0 leaves it to the engine. No reading depends on it.
     """
 
     model: str = DEFAULT_MODEL
@@ -34,6 +36,8 @@ class Settings:
     options: SamplingOptions = field(default_factory=SamplingOptions)
     seed: int = 0
     threshold: float = 0.1
+    engine: str = "auto"
+    chunk: int = 0
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -42,6 +46,10 @@ class Settings:
             raise SettingsError(f"{self.readings} readings were asked for; give a number from 1 to {MOST_READINGS}")
         if self.seed < 0:
             raise SettingsError(f"the seed is {self.seed}; give 0 or a positive whole number")
+        if self.engine not in ENGINES:
+            raise SettingsError(f"unknown engine {self.engine!r}; choose one of {', '.join(ENGINES)}")
+        if self.chunk < 0:
+            raise SettingsError(f"{self.chunk} readings at a time were asked for; give 0 (automatic) or more")
         if not 0.0 <= self.threshold <= 1.0:
             raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
 

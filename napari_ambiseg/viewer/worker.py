@@ -1,6 +1,6 @@
 """The thread that samples, so that the window never waits.
 
-A generator drives ``engine.run`` and yields its frames; between two frames the worker looks whether it was asked to
+A generator drives ``engine.run`` and yields its steps; between two of them the worker looks whether it was asked to
 stop. Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a deleted window), so every one that
 the engine did not translate itself is turned into a ``ComputeError`` here.
 """
@@ -12,12 +12,12 @@ from qtpy.QtCore import QObject, Signal
 from superqt.utils import GeneratorWorker, create_worker
 
 from napari_ambiseg import engine
-from napari_ambiseg.engine import Frame
+from napari_ambiseg.engine import Advance
 from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.viewer.result import Request, Result
 
 
-def draw(request: Request) -> Generator[Frame, None, Result]:
+def draw(request: Request) -> Generator[Advance, None, Result]:
     """Load the model, then sample: yields every step, returns the result.
 
     Raises:
@@ -26,7 +26,14 @@ def draw(request: Request) -> Generator[Frame, None, Result]:
     settings = request.settings
     try:
         model = engine.load_model(settings.model)
-        sampled = yield from engine.run(model, request.slice_input, seeds=settings.seeds, options=settings.options)
+        sampled = yield from engine.run(
+            model,
+            request.slice_input,
+            seeds=settings.seeds,
+            options=settings.options,
+            engine=settings.engine,
+            chunk=settings.chunk or None,
+        )
     except RuntimeError as error:
         raise ComputeError(f"the run failed ({error}); try fewer readings or another model") from error
     return Result(request=request, sampled=sampled)
@@ -36,7 +43,7 @@ class Sampler(QObject):
     """At most one run at a time.
 
     Signals:
-        advanced: A ``Frame``, after each step.
+        advanced: An ``Advance``: some readings have done a step.
         finished: A ``Result``.
         failed: The exception.
         cancelled: The run has stopped because it was asked to.
@@ -49,7 +56,7 @@ class Sampler(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker: GeneratorWorker[Frame, None, Result] | None = None
+        self._worker: GeneratorWorker[Advance, None, Result] | None = None
 
     @property
     def is_running(self) -> bool:

@@ -1,5 +1,5 @@
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 
 import numpy as np
 import pytest
@@ -7,15 +7,17 @@ import torch
 from torch import Tensor
 
 from napari_ambiseg.engine import (
+    Advance,
     GreyScale,
+    Sampled,
     SamplingOptions,
     SliceInput,
-    lockstep,
+    drawing,
     reading_seeds,
     run,
-    runner,
     sample,
 )
+from napari_ambiseg.engine import sampled as sampled_module
 from napari_ambiseg.errors import ComputeError, InputImageError, SettingsError
 from napari_ambiseg.models.checkpoint import Model
 
@@ -26,6 +28,15 @@ THREE_STEPS = SamplingOptions(steps=3)
 def slice_of(size: int = 40, spacing: float = 0.5) -> SliceInput:
     pixels = np.random.default_rng(0).uniform(-1000, 300, (size, size))
     return SliceInput(pixels, (spacing, spacing))
+
+
+def ended(running: Generator[Advance, None, Sampled], told: list[Advance]) -> Sampled:
+    """What a run answers; what it tells before is added to ``told``."""
+    while True:
+        try:
+            told.append(next(running))
+        except StopIteration as finished:
+            return finished.value
 
 
 def raising(error: Exception, *, at: int) -> Callable[[int, Tensor], Tensor]:
@@ -66,50 +77,43 @@ def test_four_readings_are_the_first_four_of_sixteen(diffusion: Model) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
-@pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (3, 1), (16, 1), (2, 2)])
+@pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (3, 1), (None, 2), (2, 2)])
 def test_neither_chunks_nor_threads_change_a_reading(
-    diffusion: Model, monkeypatch: pytest.MonkeyPatch, sampler: str, chunk: int, threads: int
+    diffusion: Model, monkeypatch: pytest.MonkeyPatch, sampler: str, chunk: int | None, threads: int
 ) -> None:
     options = SamplingOptions(steps=3, sampler=sampler)
-    monkeypatch.setattr(lockstep, "CPU_CHUNK", 7)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    expected = sample(diffusion, slice_of(), seeds=range(7), options=options)
-    monkeypatch.setattr(lockstep, "CPU_CHUNK", chunk)
+    pixels = torch.from_numpy(np.random.default_rng(4).uniform(0, 1, (1, 16, 16)).astype(np.float32))
+    seeds = reading_seeds(1, 7)
+    one_by_one = [list(diffusion.segmenter.sample(pixels, seeds=[seed], options=options)) for seed in seeds]
+    expected = np.array([[state.x_t[0, 0].detach().numpy() for state in states] for states in one_by_one])
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    found = sample(diffusion, slice_of(), seeds=range(7), options=options)
-    np.testing.assert_allclose(found.x_t, expected.x_t, atol=1e-5)
+    given = SliceInput(pixels[0].numpy(), (0.5, 0.5), GreyScale.NORMALISED)
+    found = sample(diffusion, given, seeds=seeds, options=options, chunk=chunk, engine="torch")
+    np.testing.assert_allclose(found.x_t, expected.swapaxes(0, 1), atol=1e-5)
 
 
-def test_with_several_threads_chunks_are_computed_side_by_side(
-    make_model: MakeModel, thresholder: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    together = threading.Barrier(2, timeout=20)  # breaks unless two chunks are inside a step at the same time
-
-    def hook(step: int, x_hat: Tensor) -> Tensor:
-        together.wait()
-        return x_hat
-
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    sampled = sample(make_model(thresholder(hook)), slice_of(), seeds=(0, 1), options=THREE_STEPS)
-    assert len(sampled.readings) == 2
-
-
-def test_every_step_is_a_frame_of_all_readings_and_all_frames_are_kept(diffusion: Model) -> None:
-    running = run(diffusion, slice_of(), seeds=range(5), options=THREE_STEPS)
-    frames = [next(running) for _ in range(3)]
-    with pytest.raises(StopIteration) as finished:
-        next(running)
-    sampled = finished.value.value
-    assert [(f.step, f.total, f.x_t.shape, f.x_hat.dtype) for f in frames] == [
-        (i, 3, (5, 16, 16), np.float32) for i in (1, 2, 3)
-    ]
-    np.testing.assert_array_equal(sampled.x_t, [f.x_t for f in frames])
-    np.testing.assert_array_equal(sampled.x_hat, [f.x_hat for f in frames])
+def test_each_step_of_some_readings_is_told_and_all_are_kept(diffusion: Model) -> None:
+    running = run(diffusion, slice_of(), seeds=range(5), options=THREE_STEPS, engine="torch")
+    told: list[Advance] = []
+    sampled = ended(running, told)
+    assert sum(len(one.readings) for one in told) == 5 * 3
+    for one in told:
+        chosen = slice(one.readings.start, one.readings.stop)
+        assert one.total == 3
+        np.testing.assert_array_equal(sampled.x_t[one.step - 1, chosen], one.x_t)
+        np.testing.assert_array_equal(sampled.x_hat[one.step - 1, chosen], one.x_hat)
     np.testing.assert_array_equal(sampled.x_t[-1], sampled.x_hat[-1])
     assert list(sampled.steps) == [1, 2, 3]
     assert (np.diff(sampled.log_snr) > 0).all()
+
+
+def test_the_first_reading_is_finished_before_the_others_begin(
+    diffusion: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "threads_help", lambda threads: True)
+    told = list(run(diffusion, slice_of(), seeds=range(9), options=THREE_STEPS))
+    assert [one.readings for one in told[:3]] == [range(1)] * 3
+    assert told[2].step == told[2].total
 
 
 def test_a_long_run_keeps_evenly_spaced_frames_and_the_last(make_model: MakeModel, thresholder: type) -> None:
@@ -120,32 +124,28 @@ def test_a_long_run_keeps_evenly_spaced_frames_and_the_last(make_model: MakeMode
     assert len(sampled.steps) == len(sampled.x_t) == len(sampled.log_snr) == 84
 
 
+@pytest.mark.parametrize("count", [1, 4, 64])
+def test_what_is_kept_is_bounded_however_many_readings_there_are(
+    make_model: MakeModel, thresholder: type, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    frame_bytes = 2 * 4 * 16 * 16
+    monkeypatch.setattr(sampled_module, "KEPT_BYTES", 64 * frame_bytes)
+    sampled = sample(make_model(thresholder()), slice_of(), seeds=range(count), options=SamplingOptions(steps=50))
+    assert sampled.x_t.nbytes + sampled.x_hat.nbytes <= 64 * frame_bytes
+    assert sampled.steps[-1] == 50
+    np.testing.assert_array_equal(sampled.log_snr, sampled.steps)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_between_frames_the_caller_has_gradients_and_threads_as_before(diffusion: Model, threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        for _ in run(diffusion, slice_of(), seeds=range(3), options=THREE_STEPS):
+        for _ in run(diffusion, slice_of(), seeds=range(3), options=THREE_STEPS, engine="torch"):
             assert torch.is_grad_enabled()
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-
-
-def test_no_gradients_are_kept_even_for_a_model_that_does_not_switch_them_off(
-    make_model: MakeModel, thresholder: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    modes: list[bool] = []
-
-    def hook(step: int, x_hat: Tensor) -> Tensor:
-        modes.append(torch.is_grad_enabled())
-        return x_hat
-
-    for threads in (1, 2):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-        sample(make_model(thresholder(hook)), slice_of(), seeds=(0, 1), options=THREE_STEPS)
-    assert modes == [False] * 9  # one chunk of two, then two chunks of one, three steps each
 
 
 def test_a_run_that_is_closed_computes_no_further_step(make_model: MakeModel, thresholder: type) -> None:
@@ -159,7 +159,10 @@ def test_a_run_that_is_closed_computes_no_further_step(make_model: MakeModel, th
     next(running)
     next(running)
     running.close()
-    assert done == [1, 2]
+    ended = len(done)
+    assert ended < 50
+    time.sleep(0.05)
+    assert len(done) == ended
 
 
 @pytest.mark.parametrize(
@@ -171,13 +174,14 @@ def test_a_run_that_is_closed_computes_no_further_step(make_model: MakeModel, th
         (RuntimeError("mat1 and mat2\nshapes"), r"torch could not finish the run \(mat1 and mat2\)"),
     ],
 )
-def test_a_failing_machine_is_a_compute_error_after_the_frames_before_it(
+def test_a_failing_machine_is_a_compute_error_after_the_steps_before_it(
     make_model: MakeModel, thresholder: type, error: Exception, words: str
 ) -> None:
     running = run(make_model(thresholder(raising(error, at=2))), slice_of(), seeds=range(9), options=THREE_STEPS)
     assert next(running).step == 1
     with pytest.raises(ComputeError, match=words):
-        next(running)
+        for _ in running:
+            pass
 
 
 def test_a_model_that_answers_nan_is_refused_instead_of_giving_empty_readings(
@@ -195,24 +199,10 @@ def test_bad_slices_seeds_and_devices_are_refused(diffusion: Model) -> None:
         sample(diffusion, slice_of(), seeds=())
     with pytest.raises(SettingsError, match="abacus"):
         sample(diffusion, slice_of(), seeds=(0,), device="abacus")
-
-
-def test_a_model_that_could_not_be_moved_still_runs_where_it_was(
-    diffusion: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    expected = sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS)
-    assert isinstance(diffusion.segmenter, torch.nn.Module)
-    *_, last = diffusion.segmenter.modules()
-    with monkeypatch.context() as broken:
-        broken.setattr(runner, "resolve_device", torch.device)
-        broken.setattr(last, "_apply", fail)  # by then the other parts have been moved
-        with pytest.raises(ComputeError, match="memory ran out"):
-            sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS, device="meta")
-    found = sample(diffusion, slice_of(), seeds=(0,), options=THREE_STEPS)
-    np.testing.assert_array_equal(found.x_hat, expected.x_hat)
+    with pytest.raises(SettingsError, match="abacus"):
+        sample(diffusion, slice_of(), seeds=(0,), engine="abacus")
+    with pytest.raises(SettingsError, match="0 readings at a time"):
+        sample(diffusion, slice_of(), seeds=(0,), chunk=0)
 
 
 def test_seeds_of_readings_are_all_different_and_begin_alike_whatever_their_number() -> None:

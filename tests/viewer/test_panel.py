@@ -140,6 +140,32 @@ def test_cancel_stops_the_run_and_the_next_one_runs(
     assert panel.result is not None
 
 
+def test_the_first_readings_are_seen_while_others_are_computed(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_slice(viewer)
+    monkeypatch.setattr(toy, "delay", 0.1)
+    panel.form.settings.chunk.value = 1  # one after the other
+
+    def is_seen() -> bool:
+        return (
+            Role.READINGS in {role_of(layer) for layer in viewer.layers}
+            and len(role_layer(viewer, Role.READINGS).data) > 0
+        )
+
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        qtbot.waitUntil(is_seen, timeout=LONG)
+        assert panel.is_running
+        assert panel.form.progress.text() != "8 of 8 readings"
+        viewer.layers.remove(role_layer(viewer, Role.READINGS))
+        panel.cancel()
+    assert Role.READINGS not in {
+        role_of(layer) for layer in viewer.layers
+    }  # what the user removes during a run is gone
+    assert not any(layer.visible for layer in viewer.layers if role_of(layer) in (Role.SELECTED, Role.TRAJECTORY))
+
+
 def test_a_second_run_during_a_run_is_not_started(
     viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,7 +385,7 @@ def test_a_model_of_one_step_is_told_as_such(
     panel.show_settings(Settings(model=str(one_shot_model), readings=2))
     run(panel, qtbot)
     assert panel.error is None
-    assert (panel.form.progress.value(), panel.form.progress.maximum()) == (1, 1)
+    assert (panel.form.progress.value(), panel.form.progress.maximum()) == (2, 2)  # one step of each
     assert frame_of(panel.result.sampled, 0).total == 1
     assert not panel.results.player.isEnabled()
 

@@ -63,9 +63,14 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
             source,
             seeds=engine.reading_seeds(seed, protocol.readings[-1]),
             options=engine.SamplingOptions(
-                steps=protocol.steps, sampler=protocol.sampler, eta=protocol.eta, guidance=protocol.guidance
+                steps=protocol.steps,
+                sampler=protocol.sampler,
+                eta=protocol.eta,
+                guidance=protocol.guidance,
+                last_time=protocol.last_time,
             ),
             device=device,
+            engine="torch",  # the figures of a table come from one and the same arithmetic, whatever is installed
         )
     except AmbisegError as error:
         raise type(error)(f"slice {task.id}: {error}") from error

@@ -84,4 +84,4 @@ def measure_half(model: Model, slices: Sequence[MultiReaderSlice]) -> HalfLoss:
 def _x_hat(model: Model, shown: MultiReaderSlice) -> NDArray[np.float32]:
     """The final estimates on the model's own grid (READINGS, h, w)."""
     pixels = engine.SliceInput(pixels=shown.image[0], spacing_mm=shown.spacing_mm, grey=engine.GreyScale.NORMALISED)
-    return engine.sample(model, pixels, seeds=engine.reading_seeds(0, READINGS), device="cpu").x_hat[-1]
+    return engine.sample(model, pixels, seeds=engine.reading_seeds(0, READINGS), device="cpu", engine="torch").x_hat[-1]

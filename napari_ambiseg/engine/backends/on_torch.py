@@ -1,0 +1,55 @@
+"""The model as it is, computed by torch: what every other backend is measured against and falls back to.
+
+On the CPU the model's own weights are used. On any other device it is a copy of them, kept for the next run: a GPU may
+run out of memory or vanish, and the run then goes on with the weights that never left.
+"""
+
+import copy
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.models.segmenter import Segmenter
+
+_copies: WeakKeyDictionary[nn.Module, dict[torch.device, nn.Module]] = WeakKeyDictionary()
+
+
+class TorchBackend:
+    """See ``Backend``."""
+
+    name = "torch"
+
+    def __init__(self, segmenter: Segmenter, device: torch.device) -> None:
+        self._segmenter = segmenter
+        self.device = device
+
+    @classmethod
+    def open(cls, model: Model, device: torch.device) -> "TorchBackend":
+        """Bring a model to a device, in the layout whose convolutions are quicker to sample.
+
+        Raises:
+            RuntimeError: As torch raises it, e.g. if the device's memory is full.
+        """
+        return cls(on_device(model.segmenter, device), device)
+
+    def segmenter(self, threads: int) -> Segmenter:
+        """See ``Backend.segmenter``; the number of threads is the caller's own to set (``torch.set_num_threads``)."""
+        return self._segmenter
+
+
+def on_device(segmenter: Segmenter, device: torch.device) -> Segmenter:
+    """The model on a device: itself on the CPU, elsewhere a copy that is made once.
+
+    Raises:
+        RuntimeError: As torch raises it; the model itself is as it was.
+    """
+    if not isinstance(segmenter, nn.Module):
+        return segmenter  # it has no weights
+    if device.type == "cpu":
+        return segmenter.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportUnknownVariableType, reportUnknownMemberType] (torch's stubs lack this overload)
+    copies = _copies.setdefault(segmenter, {})
+    if device not in copies:
+        copies[device] = copy.deepcopy(segmenter).to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
+    return copies[device]  # pyright: ignore[reportReturnType] (a copy of a segmenter is one)

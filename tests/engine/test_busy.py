@@ -1,0 +1,30 @@
+import pytest
+import torch
+
+from napari_ambiseg.engine import busy
+
+
+def test_one_thread_helps_nobody() -> None:
+    assert not busy.threads_help(1)
+
+
+@pytest.mark.parametrize(
+    ("together", "helps"), [(0.6, True), (0.95, False), (40.0, False)], ids=["quiet", "no gain", "collapsed"]
+)
+def test_threads_help_only_if_they_are_clearly_quicker_every_time(
+    monkeypatch: pytest.MonkeyPatch, together: float, helps: bool
+) -> None:
+    monkeypatch.setattr(busy, "_seconds", lambda x, weight, *, threads: 1.0 if threads == 1 else together)
+    assert busy.threads_help(2) is helps
+
+
+def test_one_slow_try_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([0.6, 0.6, 0.6, 9.0])  # the first is not counted
+    monkeypatch.setattr(busy, "_seconds", lambda x, weight, *, threads: 1.0 if threads == 1 else next(tries))
+    assert not busy.threads_help(2)
+
+
+def test_the_number_of_threads_stays_the_callers() -> None:
+    before = torch.get_num_threads()
+    busy.threads_help(2)
+    assert torch.get_num_threads() == before

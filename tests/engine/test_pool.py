@@ -1,0 +1,98 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from napari_ambiseg.engine.plan import Chunk, Phase
+from napari_ambiseg.engine.pool import stream
+from napari_ambiseg.models.segmenter import State
+
+STEPS = 3
+FOUR = tuple(range(i, i + 1) for i in range(4))
+
+
+def states(chunk: Chunk) -> Iterator[State]:
+    for step in range(1, STEPS + 1):
+        x = torch.full((len(chunk), 1, 2, 2), float(chunk.start))
+        yield State(step=step, total=STEPS, log_snr=0.0, x_t=x, x_hat=x)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_every_step_of_every_chunk_is_told_in_the_chunks_order(workers: int) -> None:
+    told = list(stream(Phase(workers, 1, FOUR), states))
+    for chunk in FOUR:
+        assert [one.state.step for one in told if one.chunk == chunk] == [1, 2, 3]
+    assert len(told) == STEPS * len(FOUR)
+
+
+def test_a_finished_chunk_is_told_while_another_has_not_begun() -> None:
+    first = next(one for one in stream(Phase(1, 1, FOUR), states) if one.state.step == STEPS)
+    assert first.chunk == range(1)
+
+
+def test_chunks_are_drawn_side_by_side() -> None:
+    together = threading.Barrier(2, timeout=20)  # breaks unless two chunks are inside a step at the same time
+
+    def draw(chunk: Chunk) -> Iterator[State]:
+        for state in states(chunk):
+            together.wait()
+            yield state
+
+    assert len(list(stream(Phase(2, 1, FOUR[:2]), draw))) == 2 * STEPS
+
+
+def test_a_closed_stream_computes_no_further_step() -> None:
+    begun: list[int] = []
+    may_go_on = threading.Event()
+
+    def draw(chunk: Chunk) -> Iterator[State]:
+        for state in states(chunk):
+            begun.append(chunk.start)
+            yield state
+            may_go_on.wait(20)
+
+    running = stream(Phase(2, 1, FOUR), draw)
+    next(running)
+    threading.Timer(0.05, may_go_on.set).start()
+    running.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert set(begun) <= {0, 1}
+    assert len(begun) <= 4  # the step of each worker that was told, and one that may have begun before it heard
+
+
+def test_what_a_chunk_raises_is_raised_to_the_caller_and_ends_the_others() -> None:
+    def draw(chunk: Chunk) -> Iterator[State]:
+        if chunk.start == 1:
+            raise MemoryError
+        yield from states(chunk)
+
+    with pytest.raises(MemoryError):
+        list(stream(Phase(1, 1, FOUR), draw))
+
+
+def test_gradients_are_off_for_the_workers_only() -> None:
+    modes: list[bool] = []
+
+    def draw(chunk: Chunk) -> Iterator[State]:
+        for state in states(chunk):
+            modes.append(torch.is_grad_enabled())
+            yield state
+
+    for _ in stream(Phase(2, 1, FOUR), draw):
+        assert torch.is_grad_enabled()
+    assert modes == [False] * (STEPS * len(FOUR))
+
+
+def test_workers_have_the_threads_of_their_phase_and_the_caller_keeps_its_own() -> None:
+    seen: list[int] = []
+
+    def draw(chunk: Chunk) -> Iterator[State]:
+        seen.append(torch.get_num_threads())
+        yield from states(chunk)
+
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        for _ in stream(Phase(1, threads, FOUR[:1]), draw):
+            assert torch.get_num_threads() == before
+    assert seen == [1, 2]
+    assert torch.get_num_threads() == before
