@@ -24,6 +24,9 @@ def evaluate_command(
     sampler: Annotated[str, typer.Option(help="ddim, ddpm, ddpm-large, dpm++2m or sde-dpm++2m.")] = "ddim",
     eta: Annotated[float, typer.Option(help="Stochasticity of ddim and dpm++2m, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
+    last_time: Annotated[
+        float | None, typer.Option(help="Time of the last estimate, between 0 and 1; default: 1 / steps.")
+    ] = None,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[
         str | None,
@@ -77,7 +80,7 @@ def evaluate_command(
             data=tuple(data),
             split=split,
             readings=tuple(readings),
-            options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
+            options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time),
             threshold=threshold,
             limit=limit,
             seed=seed,

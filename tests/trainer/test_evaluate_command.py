@@ -198,3 +198,18 @@ def test_a_slice_that_cannot_be_read_is_named(model: Path, tmp_path: Path, capsy
     write_lidc_hdf5(tmp_path / "flat.h5", {"val": flat})
     assert main(["evaluate", str(model), "--data", str(tmp_path / "flat.h5")]) == 2
     assert "slice flat.h5/val/0" in capsys.readouterr().err
+
+
+def test_the_time_of_the_last_estimate_is_part_of_the_protocol(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.md"
+    words = ["--readings", "2", "--limit", "2", "--steps", "5", "--last-time", "0.05", "--markdown", str(report)]
+    found = evaluate(model, data, tmp_path, *words)
+    assert found["protocol"]["last_time"] == 0.05
+    assert "5 steps of ddim, the last estimate at t = 0.05," in report.read_text()
+    assert "--last-time 0.05" in report.read_text()
+    evaluate(model, data, tmp_path, "--readings", "2", "--limit", "2", "--steps", "5", "--markdown", str(report))
+    assert "the last estimate at t = 0.2," in report.read_text()
+    assert main(["evaluate", str(model), "--data", str(data), "--last-time", "1"]) == 2
+    assert "the time of the last estimate is 1.0; give a number between 0 and 1" in capsys.readouterr().err

@@ -70,7 +70,7 @@ class EvaluationData:
         Raises:
             InputImageError: If the slice is smaller than the crop.
         """
-        source, index = self._locate(position)
+        source, index = self.locate(position)
         name, whole = source.slice_id(index), source.collection[index]
         slots = tuple(np.flatnonzero(source.collection.filled[index]).tolist())
         return Task(name, _cropped(whole, name, protocol), slots)
@@ -81,10 +81,11 @@ class EvaluationData:
     @property
     def ids(self) -> list[str]:
         """The names of the slices of the subset."""
-        located = map(self._locate, range(len(self)))
+        located = map(self.locate, range(len(self)))
         return [source.slice_id(index) for source, index in located]
 
-    def _locate(self, position: int) -> tuple[Source, int]:
+    def locate(self, position: int) -> tuple[Source, int]:
+        """The source of the slice at a position of the subset, and its index there."""
         index = self.chosen[position]
         for source in self.sources:
             if index < len(source.collection):

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from napari_ambiseg.diffusion.sampling import time_grid
 from napari_ambiseg.errors import SettingsError
 
 Crop = Literal["whole", "central", "uniform"]
@@ -55,6 +56,7 @@ class Protocol:
         crop: The part of a slice that is read and judged: all of it ("whole"), its middle ("central"), or a square
             that the seed puts anywhere ("uniform").
         crop_px: Side of the crop, in the data's pixels; None with "whole".
+        last_time: When the last estimate is made; None is 1 / steps.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Protocol:
     guidance: float = 0.0
     crop: Crop = "whole"
     crop_px: int | None = None
+    last_time: float | None = None
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:
@@ -90,6 +93,11 @@ class Protocol:
     def area(self) -> str:
         """The part of a slice that is judged, in words."""
         return "whole slice" if self.crop_px is None else f"{self.crop} crop, {self.crop_px} x {self.crop_px} pixels"
+
+    @property
+    def last_estimate(self) -> float:
+        """The time of the estimate that is the reading, 0 to 1."""
+        return float(time_grid(self.steps, last_time=self.last_time)[-2])
 
     @property
     def readers(self) -> int:

@@ -173,6 +173,7 @@ def protocol_of(request: Request, one: Candidate, data: EvaluationData, crop: tu
         seed=request.seed,
         version=napari_ambiseg.__version__,
         guidance=request.options.guidance,
+        last_time=request.options.last_time,
         crop=crop[0],
         crop_px=crop[1],
     )

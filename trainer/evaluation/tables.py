@@ -97,6 +97,7 @@ def command(request: Request) -> str:
     optional = {
         "--eta": options.eta or None,
         "--guidance": options.guidance or None,
+        "--last-time": options.last_time,
         "--crop": request.crop,
         "--crop-px": request.crop_px,
         "--limit": request.limit,
@@ -144,7 +145,8 @@ def _protocol(outcome: Outcome) -> str:
     ]
     taken = "all slices" if protocol.limit is None else f"{protocol.limit} slices, evenly spaced"
     lines += [
-        f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampler}, eta {protocol.eta:g}, guidance "
+        f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampler}, the last estimate "
+        f"at t = {protocol.last_estimate:g}, eta {protocol.eta:g}, guidance "
         f"{protocol.guidance:g}; seed {protocol.seed}; napari-ambiseg {protocol.version}"
     ]
     return "\n".join(lines)

@@ -84,9 +84,11 @@ def _protocol(figures: Figures) -> str:
     protocol = figures["protocol"]
     data = "; ".join(f"{d['name']}, split {d['split']}, SHA-256 {d['sha256'][:12]}..." for d in protocol["data"])
     patients = f" of {figures['patients']} patients" if "patients" in figures else ""
+    last = "" if protocol.get("last_time") is None else f"the last estimate at t = {protocol['last_time']:g}, "
     return (
         f"On {figures['slices']} slices{patients} ({data}; {protocol.get('area', 'whole slice')}), {protocol['steps']} "
-        f"steps of {protocol['sampler']}, eta {protocol['eta']:g}, guidance {protocol.get('guidance', 0.0):g}, seed "
+        f"steps of {protocol['sampler']}, {last}eta {protocol['eta']:g}, "
+        f"guidance {protocol.get('guidance', 0.0):g}, seed "
         f"{protocol['seed']}, napari-ambiseg {protocol['version']}. In brackets 95 % intervals from resampling "
         f'patients; "pp" empties readings below {protocol["threshold"]:g} of the largest area.'
     )
