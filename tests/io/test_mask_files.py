@@ -133,6 +133,6 @@ def test_what_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 def test_more_than_memory_should_hold_is_refused_before_it_is_made(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((512, 512, 300), np.uint8), np.diag([-1, -1, 1, 1])), tmp_path / "ct.nii.gz")
+    many = np.zeros((100, 1, 2, 2), np.bool_)
     with pytest.raises(DataFileError, match=r"take 7.9 GB; choose fewer"):
-        many = np.zeros((100, 1, 2, 2), np.bool_)
         save_nifti(tmp_path / "x.nii", masks=many, names=["m"] * 100, affine=np.eye(4), like=tmp_path / "ct.nii.gz")
