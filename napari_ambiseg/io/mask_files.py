@@ -64,8 +64,8 @@ def save_nifti(
 
     Raises:
         InputImageError: If there is nothing to write, or names and masks differ in number.
-        DataFileError: If ``like`` cannot be read or does not hold the masks' pixels, if they take more than 1 GB there, or
-            if the file cannot be written.
+        DataFileError: If ``like`` cannot be read or does not hold the masks' pixels, if they take more than 1 GB
+            there, or if the file cannot be written.
     """
     _check(masks, names, axes=4)
     values = masks.astype(np.uint8) if masks.dtype == np.bool_ else masks.astype(np.float32)
