@@ -48,3 +48,12 @@ def test_no_readings_have_no_consensus(function: object) -> None:
     assert callable(function)
     with pytest.raises(InputImageError, match="there are no readings; give at least one mask"):
         function(np.zeros((0, 4, 4), np.bool_))
+
+
+@pytest.mark.parametrize("count", [1, 128, 255, 256, 300])
+def test_however_many_readings_mark_a_pixel_all_are_counted(count: int) -> None:
+    stack = np.zeros((count, 1, 3), np.bool_)
+    stack[:, 0, 0] = True
+    stack[: count // 2 + 1, 0, 1] = True  # just more than half
+    assert probability(stack)[0].tolist() == pytest.approx([1, (count // 2 + 1) / count, 0])
+    assert majority(stack).tolist() == [[True, True, False]]
