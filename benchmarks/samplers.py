@@ -15,7 +15,6 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,15 @@ Row = dict[str, float]
 """Figures of one slice, and ``seconds`` of processor time."""
 
 
+def grid(options: SamplingOptions) -> str:
+    """The time of the last estimate, or "uniform"."""
+    uniform = options.last_time in (None, 1 / options.steps)  # of the reference it is None
+    return "uniform" if uniform else f"{options.last_time:g}"
+
+
 def label(options: SamplingOptions) -> str:
-    """E.g. "dpm++2m 5 @0.1": sampler, steps, time of the last estimate if it is not 1 / steps."""
-    last = "" if options.last_time is None else f" @{options.last_time:g}"
+    """E.g. "dpm++2m 5 @0.05": sampler, steps, time of the last estimate if the grid is not uniform."""
+    last = "" if grid(options) == "uniform" else f" @{grid(options)}"
     return f"{options.sampler} {options.steps}{last}"
 
 
@@ -68,10 +73,10 @@ def read(model: Model, task: Task, options: SamplingOptions, threshold: float) -
     """Draw sixteen readings and judge them."""
     height, width = task.slice.image[0].shape
     placement = place(model.header.grid, slice_shape=(height, width), spacing_mm=task.slice.spacing_mm)
-    grid = placement.to_grid(normalise(task.slice.image[0], GreyScale.NORMALISED, model.header.intensity))
+    image = placement.to_grid(normalise(task.slice.image[0], GreyScale.NORMALISED, model.header.intensity))[None]
     seeds = reading_seeds(slice_seed(task.id, seed=0), 16)
     started = time.process_time()
-    *_, last = model.segmenter.sample(torch.from_numpy(grid)[None], seeds=seeds, options=options)
+    *_, last = model.segmenter.sample(torch.from_numpy(image), seeds=seeds, options=options)
     seconds = time.process_time() - started
     readings = placement.readings(last.x_hat[:, 0].numpy())
     found = judge(samples=readings, experts=task.experts, counts=(4, 16), threshold=threshold).figures
@@ -118,7 +123,10 @@ def summary(
         found.append(
             {
                 "way": label(way),
-                **{key: value for key, value in asdict(way).items() if key != "guidance"},
+                "sampler": way.sampler,
+                "steps": way.steps,
+                "last_time": way.last_time or 1 / way.steps,
+                "grid": grid(way),
                 "seconds": float(np.mean([row["seconds"] for row in rows[label(way)]])),
                 "figures": {name: i.as_json() for name, i in zip(FIGURES, intervals, strict=True)},
                 "differences": {name: d.as_json() for name, d in zip(FIGURES, differences, strict=True)},
@@ -146,18 +154,18 @@ def plot(found: Sequence[dict[str, Any]], folder: Path, threshold: float) -> Non
 
     figure = new_figure(9.0, 4.0)
     samplers = list(dict.fromkeys(one["sampler"] for one in found))
-    lasts = list(dict.fromkeys(one["last_time"] for one in found))
+    grids = list(dict.fromkeys(one["grid"] for one in found))
     for panel, (name, r) in enumerate((("ged_16", 0.0), ("ged_16_pp", threshold)), start=1):
         axes = figure.add_subplot(1, 2, panel)
-        for sampler, last in dict.fromkeys((one["sampler"], one["last_time"]) for one in found):
-            line = sorted((o for o in found if (o["sampler"], o["last_time"]) == (sampler, last)), key=_steps)
+        for sampler, last in dict.fromkeys((one["sampler"], one["grid"]) for one in found):
+            line = sorted((o for o in found if (o["sampler"], o["grid"]) == (sampler, last)), key=_steps)
             axes.plot(
                 [o["steps"] for o in line],
                 [o["figures"][name]["mean"] for o in line],
-                ("-", "--", ":", "-.")[lasts.index(last) % 4],
+                ("-", "--", ":", "-.")[grids.index(last) % 4],
                 color=COLOURS[samplers.index(sampler)],
-                marker="os^D"[lasts.index(last) % 4],
-                label=sampler + ("" if last is None else f", last estimate at {last:g}"),
+                marker="os^D"[grids.index(last) % 4],
+                label=sampler + (", uniform" if last == "uniform" else f", last estimate at {last}"),
             )
         reference = next(one for one in found if one["way"] == label(REFERENCE))
         axes.axhline(reference["figures"][name]["mean"], color="0.6", linewidth=0.8, zorder=0)
@@ -170,19 +178,15 @@ def _steps(one: dict[str, Any]) -> int:
     return one["steps"]
 
 
-def _last_time(word: str) -> float | None:
-    return None if word == "uniform" else float(word)
-
-
 def _ways(words: argparse.Namespace) -> list[SamplingOptions]:
-    """The reference first, then every sampler at every number of steps on every grid."""
+    """Every sampler at every number of steps on every grid, and the reference."""
     asked = [
-        SamplingOptions(steps=steps, sampler=sampler, last_time=last)
+        SamplingOptions(steps=steps, sampler=sampler, last_time=1 / steps if last == "uniform" else float(last))
         for sampler in words.samplers
         for last in words.last_times
         for steps in words.steps
     ]
-    return list(dict.fromkeys([REFERENCE, *asked]))
+    return list({label(way): way for way in (*asked, REFERENCE)}.values())
 
 
 def _words() -> argparse.Namespace:
@@ -194,7 +198,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--slices", type=int, default=60, help="evenly spaced")
     parser.add_argument("--samplers", nargs="+", default=["ddim", "dpm++2m", "sde-dpm++2m"])
     parser.add_argument("--steps", nargs="+", type=int, default=[4, 5, 6, 8, 10])
-    parser.add_argument("--last-times", nargs="+", type=_last_time, default=[None], help="numbers, or `uniform`")
+    parser.add_argument("--last-times", nargs="+", default=["uniform"], help="numbers, or `uniform`")
     parser.add_argument("--threshold", type=float, default=0.1, help="the relative area r beside r = 0")
     parser.add_argument("--keep", type=Path, help="JSON lines that a run goes on from")
     parser.add_argument("--json", type=Path, help="figures, differences and every slice's values")

@@ -25,7 +25,8 @@ def evaluate_command(
     eta: Annotated[float, typer.Option(help="Stochasticity of ddim and dpm++2m, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     last_time: Annotated[
-        float | None, typer.Option(help="Time of the last estimate, between 0 and 1; default: 1 / steps.")
+        float | None,
+        typer.Option(help="Time of the last estimate; default: at most 0.05 with dpm++2m, else 1 / steps."),
     ] = None,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[

@@ -43,7 +43,7 @@ class SamplingOptions:
         guidance: How far readings are pushed towards what the image says (Ho & Salimans, 2022), 0 to 100; 0 is off.
             Other numbers need a model that was trained for it (``check_guidance``).
         last_time: When the last estimate, which is the answer, is made, between 0 and 1 (``sampling.time_grid``); None
-            makes all steps equally long.
+            is what the sampler usually does (``sampling.usual_last_time``).
     """
 
     steps: int = 10

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS, SeededNoise, State, make_step, time_grid, trajectory
+from napari_ambiseg.diffusion.sampling import (
+    SAMPLERS,
+    SeededNoise,
+    State,
+    make_step,
+    time_grid,
+    trajectory,
+    usual_last_time,
+)
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 
@@ -99,6 +107,14 @@ def test_the_uniform_grid_makes_its_last_estimate_after_all_steps_but_one() -> N
 
 def test_a_single_estimate_is_made_of_pure_noise_whatever_the_last_time() -> None:
     assert time_grid(1, last_time=0.1).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_only_the_new_samplers_leave_the_uniform_grid_and_only_to_look_later(sampler: str) -> None:
+    for steps in (1, 5, 10, 19):
+        assert usual_last_time(sampler, steps) == (0.05 if "dpm++" in sampler else None)
+    for steps in (20, 50, 1000):
+        assert usual_last_time(sampler, steps) is None
 
 
 @pytest.mark.parametrize("last_time", [0.0, 1.0, -0.1, 2.0, float("nan")])

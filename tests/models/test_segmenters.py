@@ -141,8 +141,10 @@ def test_the_last_time_reaches_the_network() -> None:
     model = perturbed(diffusion())
     asked: list[float] = []
     model.unet.register_forward_pre_hook(lambda _, inputs: asked.append(float(inputs[1][0])))
-    list(model.sample(IMAGE, seeds=[0], options=SamplingOptions(steps=4, last_time=0.1)))
-    assert asked == pytest.approx([1.0, 0.7, 0.4, 0.1])
+    for sampler, last_time in (("ddim", None), ("ddim", 0.1), ("dpm++2m", None), ("dpm++2m", 0.1)):
+        list(model.sample(IMAGE, seeds=[0], options=SamplingOptions(steps=4, sampler=sampler, last_time=last_time)))
+    assert asked[::4] == [1.0] * 4
+    assert asked[3::4] == pytest.approx([0.25, 0.1, 0.05, 0.1])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_ambiseg.diffusion.sampling import time_grid
+from napari_ambiseg.diffusion.sampling import time_grid, usual_last_time
 from napari_ambiseg.errors import SettingsError
 
 Crop = Literal["whole", "central", "uniform"]
@@ -56,7 +56,7 @@ class Protocol:
         crop: The part of a slice that is read and judged: all of it ("whole"), its middle ("central"), or a square
             that the seed puts anywhere ("uniform").
         crop_px: Side of the crop, in the data's pixels; None with "whole".
-        last_time: When the last estimate is made; None is 1 / steps.
+        last_time: When the last estimate is made; None is what the sampler usually does.
     """
 
     model: str
@@ -97,7 +97,7 @@ class Protocol:
     @property
     def last_estimate(self) -> float:
         """The time of the estimate that is the reading, 0 to 1."""
-        return float(time_grid(self.steps, last_time=self.last_time)[-2])
+        return float(time_grid(self.steps, last_time=self.last_time or usual_last_time(self.sampler, self.steps))[-2])
 
     @property
     def readers(self) -> int:
