@@ -26,6 +26,7 @@ from napari_ambiseg.viewer.result import Request, Result, View, told
 from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.saving import save_figures, save_masks
 from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
+from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.tall_scroll import TallScroll
 from napari_ambiseg.viewer.worker import Sampler
 
@@ -53,8 +54,9 @@ class ReadingsPanel(QWidget):
         self._is_stale = False
         self.error: Exception | None = None
         self.form = Form(self._viewer, bundled_models())
-        self.results = ResultsBox()
-        self._presenter = Presenter(canvas, self.results)
+        self.showing = Showing(parent=self)
+        self.results = ResultsBox(self.showing)
+        self._presenter = Presenter(canvas, self.showing, self.results.seen_roles)
         self._live = QTimer(self)
         self._live.setSingleShot(True)
         self._live.setInterval(_LIVE_MS)
@@ -77,12 +79,12 @@ class ReadingsPanel(QWidget):
     @property
     def result(self) -> Result | None:
         """The run that is shown."""
-        return self._presenter.result
+        return self.showing.result
 
     @property
     def view(self) -> View | None:
         """The same at the threshold that is set."""
-        return self._presenter.view
+        return self.showing.view
 
     @property
     def settings(self) -> Settings:
@@ -91,12 +93,12 @@ class ReadingsPanel(QWidget):
         Raises:
             SettingsError: If there is no model.
         """
-        return self.form.settings.settings(self.results.threshold)
+        return self.form.settings.settings(self.showing.threshold)
 
     def show_settings(self, settings: Settings) -> None:
         """Set everything that can be set."""
         self.form.settings.show_settings(settings)
-        self.results.set_threshold(settings.threshold)
+        self.showing.set_threshold(settings.threshold)
 
     def run(self) -> None:
         """Draw readings on the chosen image as it is shown now; problems are shown, not raised."""
@@ -197,7 +199,7 @@ class ReadingsPanel(QWidget):
             self.form.say("Another slice is shown by now, so the readings of the one before are dropped.")
         else:
             self._hide_expert_layers()
-            self._presenter.show(result)
+            self.showing.show(result)
             self._show_newest_layers()
             self.form.say(told(result))
         self.run_ended.emit()
@@ -238,7 +240,7 @@ class ReadingsPanel(QWidget):
         self.form.experts.refresh(image)
         self._redraw.start()
         if image is not None and (self._is_stale or self.result is not None):
-            self._presenter.clear()  # readings of another image, or of another slice, are not this one's
+            self.showing.clear()  # readings of another image, or of another slice, are not this one's
 
     def _draw_input(self) -> None:
         """Show where the model would look and, before there are readings, what the experts drew."""
@@ -303,9 +305,6 @@ class ReadingsPanel(QWidget):
         self.form.image.image_changed.connect(self._on_image)
         self.form.experts.experts_changed.connect(self._redraw.start)
         self.form.settings.model_changed.connect(self._redraw.start)
-        self.results.threshold_changed.connect(self._presenter.set_threshold)
-        self.results.reading_selected.connect(self._presenter.refresh)
-        self.results.step_shown.connect(self._presenter.refresh)
         self.results.save_wanted.connect(self._on_save)
         self.results.seen_changed.connect(self._presenter.show_roles)
         self._sampler.advanced.connect(self._on_advance)

@@ -1,4 +1,6 @@
-"""Shows a result, on the image and in the dock, and follows threshold, selection and player. The model is not asked."""
+"""Draws what is shown (``Showing``) on the image: the only link from results to the canvas. The model is not asked."""
+
+from collections.abc import Callable
 
 from napari_ambiseg.viewer import looks
 from napari_ambiseg.viewer.experts import Experts
@@ -6,36 +8,35 @@ from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.live import LivePicture
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.plane import Plane
-from napari_ambiseg.viewer.result import Request, Result, View, derive, frame_of
-from napari_ambiseg.viewer.results import ResultsBox
+from napari_ambiseg.viewer.result import Request, frame_of
+from napari_ambiseg.viewer.showing import Showing
 
-_READINGS = (Role.TRAJECTORY, Role.READINGS, Role.SELECTED)
 _RESULTS = tuple(role for role in Role if role is not Role.FIELD_OF_VIEW)
+_READINGS = (Role.TRAJECTORY, Role.READINGS, Role.SELECTED)
 
 
 class Presenter:
-    """The result that is shown now."""
+    """Keeps a viewer's layers in step with what is shown.
 
-    def __init__(self, canvas: Canvas, box: ResultsBox) -> None:
-        self._canvas, self._box = canvas, box
-        self.result: Result | None = None
-        self.view: View | None = None
+    Args:
+        canvas: The layers.
+        showing: What is shown.
+        wanted: Which layers the user wants to see.
+    """
+
+    def __init__(
+        self, canvas: Canvas, showing: Showing, wanted: Callable[[], list[tuple[tuple[Role, ...], bool]]]
+    ) -> None:
+        self._canvas, self._showing, self._wanted = canvas, showing, wanted
         self._has_begun_to_show = False
-
-    def show(self, result: Result) -> None:
-        """Show a finished run in place of the one before."""
-        self.result, self.view = result, derive(result, self._box.threshold)
-        self._box.select(self.view.first_drawn)
-        self._box.show_image_name(result.request.image_name)
-        self._box.show_view(self.view, result.request.experts.names)
-        self._box.player.load(steps=result.sampled.steps.tolist(), log_snr=result.sampled.log_snr.tolist())
-        self._canvas.show(looks.looks(result, self.view, selected=self._box.selected))
-        self._follow_boxes()
+        showing.result_changed.connect(self._on_result)
+        for changed in (showing.view_changed, showing.selection_changed, showing.step_changed):
+            changed.connect(self.refresh)
 
     def show_experts(self, plane: Plane, experts: Experts) -> None:
         """Show what the experts drew, before there are readings."""
         self._canvas.show([looks.experts_look(plane, experts.masks)])
-        self._follow_boxes()
+        self._follow_wishes()
 
     def hide_experts(self) -> None:
         """Show no experts: there are none."""
@@ -52,42 +53,38 @@ class Presenter:
         shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
         self._canvas.show(shown, add_missing=is_first)
         if is_first:
-            for roles, visible in self._box.seen_roles():
+            for roles, visible in self._wanted():
                 if Role.READINGS in roles:
                     self._canvas.set_visible(roles, visible)
 
-    def clear(self) -> None:
-        """Show nothing any more, e.g. because another slice is shown."""
-        self.result = self.view = None
-        self._box.clear()
-        self._canvas.set_visible(_RESULTS, visible=False)
-
-    def set_threshold(self, threshold: float) -> None:
-        """Derive everything anew from the readings as they were sampled."""
-        if self.result is not None:
-            self.view = derive(self.result, threshold)
-            self._box.show_view(self.view, self.result.request.experts.names)
-            self.refresh()
-
     def refresh(self) -> None:
-        """Draw the result as selection and player want it: the readings, or a step on the way to them."""
-        if self.result is None or self.view is None:
+        """Draw the result as selection and step want it, in the layers that the user has left."""
+        result, view, step = self._showing.result, self._showing.view, self._showing.step
+        if result is None or view is None:
             self._canvas.set_visible(_READINGS, visible=False)  # of a run that has not come to its end
             return
-        plane, sampled, selected = self.result.request.plane, self.result.sampled, self._box.selected
-        if self._box.player.is_at_end:
+        plane, selected = result.request.plane, self._showing.selected
+        if step is None:
             self._canvas.set_visible((Role.TRAJECTORY,), visible=False)
-            shown = looks.view_looks(plane, self.view, selected=selected)
+            shown = looks.view_looks(plane, view, selected=selected)
         else:
-            frame = frame_of(sampled, self._box.player.position)
-            shown = looks.step_looks(plane, sampled.placement, frame, selected=selected)
+            frame = frame_of(result.sampled, step)
+            shown = looks.step_looks(plane, result.sampled.placement, frame, selected=selected)
         self._canvas.show(shown, add_missing=False)
 
     def show_roles(self, roles: tuple[Role, ...], visible: bool) -> None:
         """Show or hide layers, as the user has ticked."""
-        if self.result is not None or roles == (Role.EXPERTS,):
+        if self._showing.result is not None or roles == (Role.EXPERTS,):
             self._canvas.set_visible(roles, visible)
 
-    def _follow_boxes(self) -> None:
-        for roles, visible in self._box.seen_roles():
+    def _on_result(self) -> None:
+        result, view = self._showing.result, self._showing.view
+        if result is None or view is None:
+            self._canvas.set_visible(_RESULTS, visible=False)
+            return
+        self._canvas.show(looks.looks(result, view, selected=self._showing.selected))
+        self._follow_wishes()
+
+    def _follow_wishes(self) -> None:
+        for roles, visible in self._wanted():
             self.show_roles(roles, visible)

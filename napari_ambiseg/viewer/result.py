@@ -7,15 +7,18 @@ model.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg.engine import Frame, GreyScale, Placement, Sampled, SliceInput
-from napari_ambiseg.readings.agreement import Comparison, compare
+from napari_ambiseg.readings.agreement import Comparison, compare_pairs
 from napari_ambiseg.readings.consensus import probability
+from napari_ambiseg.readings.masks import pixel_counts
 from napari_ambiseg.readings.measure import areas_mm2
-from napari_ambiseg.readings.relative_area import relative_area
+from napari_ambiseg.readings.pairs import Pairs, all_pairs
+from napari_ambiseg.readings.relative_area import keeps
 from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.plane import Plane
 from napari_ambiseg.viewer.settings import Settings
@@ -42,12 +45,18 @@ class Request:
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Result:
     """A finished run: what was asked and what was drawn."""
 
     request: Request
     sampled: Sampled
+
+    @cached_property
+    def pairs(self) -> Pairs | None:
+        """Every pair of readings and experts, counted once for all thresholds; None without experts."""
+        experts = self.request.experts.masks
+        return all_pairs(samples=self.sampled.readings, experts=experts) if len(experts) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,9 @@ class View:
 def derive(result: Result, threshold: float) -> View:
     """The view of a result at a threshold."""
     experts, spacing = result.request.experts.masks, result.request.plane.spacing_mm
-    readings = relative_area(result.sampled.readings, threshold)
+    sampled, pairs = result.sampled.readings, result.pairs
+    kept = keeps(pixel_counts(sampled), threshold)
+    readings = sampled & kept[:, None, None]
     window = window_of(result.sampled.placement)
     return View(
         threshold=threshold,
@@ -95,7 +106,7 @@ def derive(result: Result, threshold: float) -> View:
         expert_areas_mm2=areas_mm2(experts, spacing) if len(experts) else np.zeros(0),
         probability=probability(readings[:, *window]),
         window=window,
-        comparison=compare(samples=readings, experts=experts) if len(experts) else None,
+        comparison=compare_pairs(pairs.emptied(kept)) if pairs is not None else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, what is seen."""
+"""What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, which layers are seen."""
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -17,7 +17,8 @@ from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
-from napari_ambiseg.viewer.result import View, summary
+from napari_ambiseg.viewer.result import summary
+from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.table import Metric, ReadingsTable
 
 _PER_UNIT = 100  # positions of the threshold slider
@@ -32,24 +33,16 @@ class ResultsBox(QWidget):
     """The lower half of the dock.
 
     Signals:
-        threshold_changed: The relative-area threshold, 0 to 1.
-        reading_selected: Number of a reading.
-        step_shown: Number of a kept step of the reverse diffusion.
         seen_changed: Roles, and whether they are to be seen.
         save_wanted: What is shown is to be saved.
     """
 
-    threshold_changed = Signal(float)
-    reading_selected = Signal(int)
-    step_shown = Signal(int)
     seen_changed = Signal(object, bool)
     save_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, showing: Showing, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._view: View | None = None
-        self._names: tuple[str, ...] = ()
-        self._selected = 0
+        self._showing = showing
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _PER_UNIT)
         self.slider.setToolTip(
@@ -68,9 +61,9 @@ class ResultsBox(QWidget):
             "Unbiased: pairs of a mask with itself left out"
         )
         self.table = ReadingsTable()
-        self.table.selected.connect(self._on_selected)
+        self.table.selected.connect(showing.select)
         self.player = Player()
-        self.player.moved.connect(self.step_shown)
+        self.player.moved.connect(self._on_moved)
         self.seen = {text: QCheckBox(text) for text in _SEEN}
         self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
         self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
@@ -85,60 +78,45 @@ class ResultsBox(QWidget):
         self.save.clicked.connect(self.save_wanted)
         self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
-        self.clear()
-
-    @property
-    def threshold(self) -> float:
-        """Relative-area threshold, 0 to 1."""
-        return self.slider.value() / _PER_UNIT
+        showing.result_changed.connect(self._on_result)
+        showing.view_changed.connect(self._on_view)
+        showing.selection_changed.connect(self._show_table)
+        self._on_result()
 
     @property
     def agreement(self) -> Metric:
         """Which agreement the table shows."""
         return next(metric for metric, button in self._metrics.items() if button.isChecked())
 
-    @property
-    def selected(self) -> int:
-        """Number of the reading that stands out."""
-        return self._selected
-
     def seen_roles(self) -> list[tuple[tuple[Role, ...], bool]]:
         """Which layers are ticked to be seen."""
         return [(_SEEN[text], box.isChecked()) for text, box in self.seen.items()]
-
-    def set_threshold(self, threshold: float) -> None:
-        """Move the slider."""
-        self.slider.setValue(round(threshold * _PER_UNIT))
-        self._show_threshold()
 
     def set_metric(self, metric: Metric) -> None:
         """Choose the agreement that the table shows."""
         self._metrics[metric].setChecked(True)
 
-    def show_view(self, view: View, names: tuple[str, ...]) -> None:
-        """Show a view of a result; ``names`` are the experts'."""
-        self._view, self._names = view, names
-        self.save.setEnabled(True)
-        self._selected = min(self._selected, len(view.areas_mm2) - 1)
-        self.summary_label.setText(summary(view))
+    def _on_result(self) -> None:
+        result = self._showing.result
+        self.show_image_name("" if result is None else result.request.image_name)
+        self.save.setEnabled(result is not None)
+        steps = () if result is None else result.sampled.steps.tolist()
+        log_snr = () if result is None else result.sampled.log_snr.tolist()
+        self.player.load(steps=steps, log_snr=log_snr)
+        self._on_view()
+
+    def _on_view(self) -> None:
+        blocked = self.slider.blockSignals(True)  # a threshold between two positions is as good as any
+        self.slider.setValue(round(self._showing.threshold * _PER_UNIT))
+        self.slider.blockSignals(blocked)
+        self._show_threshold()
+        view = self._showing.view
+        self.summary_label.setText("No readings yet" if view is None else summary(view))
         self._show_table()
 
     def show_image_name(self, name: str) -> None:
         """Head the figures with the image that they are of; "" for none."""
         self.image_name.show_text(name)
-
-    def clear(self) -> None:
-        """Show that there is no result."""
-        self.show_image_name("")
-        self._view, self._selected = None, 0
-        self.save.setEnabled(False)
-        self.summary_label.setText("No readings yet")
-        self.player.load(steps=(), log_snr=())
-        self._show_table()
-
-    def select(self, reading: int) -> None:
-        """Let a reading stand out, from the next view on."""
-        self._selected = reading
 
     def _arrange(self) -> None:
         threshold = QHBoxLayout()
@@ -173,15 +151,15 @@ class ResultsBox(QWidget):
 
     def _on_slider(self) -> None:
         self._show_threshold()
-        self.threshold_changed.emit(self.threshold)
+        self._showing.set_threshold(self.slider.value() / _PER_UNIT)
 
     def _show_threshold(self) -> None:
         self._threshold_label.setText(f"Empty if below {self.slider.value()} % of largest")
 
-    def _on_selected(self, reading: int) -> None:
-        if reading != self._selected:
-            self._selected = reading
-            self.reading_selected.emit(reading)
+    def _on_moved(self, position: int) -> None:
+        self._showing.go_to(None if self.player.is_at_end else position)
 
     def _show_table(self) -> None:
-        self.table.show_view(self._view, self._names, self.agreement, selected=self._selected)
+        result = self._showing.result
+        names = () if result is None else result.request.experts.names
+        self.table.show_view(self._showing.view, names, self.agreement, selected=self._showing.selected)

@@ -79,7 +79,7 @@ def test_a_result_is_explored_without_sampling(
     viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, own_settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = add_slice(viewer)
-    panel.results.set_threshold(0.25)
+    panel.showing.set_threshold(0.25)
     run(panel, qtbot)
     assert panel.form.image.count() == 1  # layers of results are not offered as input
     assert panel.form.image.image is image
@@ -95,7 +95,7 @@ def check_threshold(viewer: Viewer, panel: ReadingsPanel) -> None:
     """The larger the threshold, the fewer outlines."""
     drawn = {}
     for threshold in (1.0, 0.0):
-        panel.results.set_threshold(threshold)
+        panel.showing.set_threshold(threshold)
         drawn[threshold] = int(np.abs(role_layer(viewer, Role.READINGS).data[:, 1]).any(axis=1).sum())
         assert f"{panel.view.empty} of 8" in panel.results.summary_label.text()
     assert 0 < drawn[1.0] < drawn[0.0]
@@ -116,7 +116,7 @@ def check_player(viewer: Viewer, panel: ReadingsPanel) -> None:
     noise = role_layer(viewer, Role.TRAJECTORY)
     panel.results.player.go_to(2)
     assert noise.visible
-    np.testing.assert_array_equal(noise.data, panel.result.sampled.x_t[2, panel.results.selected])
+    np.testing.assert_array_equal(noise.data, panel.result.sampled.x_t[2, panel.showing.selected])
     panel.results.player.go_to(9)
     assert not noise.visible
 
@@ -236,7 +236,7 @@ def test_the_result_lands_on_the_image_that_was_chosen_when_run_was_pressed(
         viewer.layers.remove(chosen)
     assert panel.result.request.image_name == "first"
     assert tuple(role_layer(viewer, Role.READINGS).translate) == (100, 200)
-    panel.results.set_threshold(0.9)  # the image is gone, its result is not
+    panel.showing.set_threshold(0.9)  # the image is gone, its result is not
     assert panel.view.threshold == 0.9
 
 
