@@ -74,6 +74,10 @@ def sample_command(
     sampler: Annotated[str, typer.Option(help="ddim, ddpm, ddpm-large, dpm++2m or sde-dpm++2m.")] = "ddim",
     eta: Annotated[float, typer.Option(help="Randomness of ddim and dpm++2m, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
+    last_time: Annotated[
+        float | None,
+        typer.Option(help="Time of the last estimate; default: at most 0.05 with dpm++2m, else 1 / steps."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 0,
     threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
@@ -94,7 +98,7 @@ def sample_command(
     how = commands.SampleChoice(
         model=DEFAULT_MODEL if model is None else model,
         readings=readings,
-        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance),
+        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time),
         seed=seed,
         threshold=threshold,
         device=device,

@@ -194,6 +194,7 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "sampler": how.options.sampler,
         "eta": how.options.eta,
         "guidance": how.options.guidance,
+        "last_time": how.options.last_estimate,
         "seed": how.seed,
         "threshold": how.threshold,
         "grey": sampled.grey.value,

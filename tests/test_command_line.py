@@ -92,6 +92,17 @@ def test_sample_prints_one_json_object_and_saves_the_masks_it_speaks_of(
     assert told == {"slice": "b 1", "model": model, "steps": 3, "sampler": "ddpm", "seed": 9, "threshold": 0.2}
 
 
+@pytest.mark.parametrize(
+    ("words", "last"), [((), 0.05), (("--last-time", 0.2), 0.2), (("--sampler", "ddim"), 0.25), (("--steps", 50), 0.02)]
+)
+def test_sample_says_when_the_last_estimate_was_made(
+    call: Call, lidc: str, model: str, words: tuple[object, ...], last: float
+) -> None:
+    usual = ("--sampler", "dpm++2m", "--steps", 4, "--readings", 1, "--model", model, "--json")
+    code, out, _ = call("sample", lidc, *usual, *words)
+    assert (code, json.loads(out)["last_time"]) == (0, pytest.approx(last))
+
+
 def test_the_threshold_is_the_relative_area_rule_on_the_same_readings(
     call: Call, lidc: str, model: str, tmp_path: Path
 ) -> None:

@@ -134,10 +134,8 @@ def trajectory(
     schedule: Schedule,
     step: Step,
     x_1: Tensor,
-    steps: int,
+    times: Tensor | int,
     noise: Noise,
-    *,
-    last_time: float | None = None,
 ) -> Iterator[State]:
     """Run the reverse diffusion.
 
@@ -146,17 +144,17 @@ def trajectory(
         schedule: Log SNR of a time.
         step: The sampler.
         x_1: Noise at t = 1, (S, C, H, W).
-        steps: Number of denoiser calls, at least 1.
+        times: When the denoiser is called, from 1, and 0 (``time_grid``); a number of steps is their uniform grid.
         noise: Source of fresh noise.
-        last_time: Where the time grid ends, see ``time_grid``; None is the uniform grid.
 
     Yields:
         The state after each step; the last one's ``x_t`` is the sample.
 
     Raises:
-        SettingsError: If ``steps`` is below 1 or ``last_time`` outside (0, 1).
+        SettingsError: If the number of steps is below 1.
     """
-    times = time_grid(steps, last_time=last_time)
+    times = time_grid(times) if isinstance(times, int) else times
+    steps = len(times) - 1
     lams = schedule(times)
     x_t = x_1
     previous: Estimate | None = None

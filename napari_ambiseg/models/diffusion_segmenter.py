@@ -19,7 +19,7 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.prediction import Prediction, guided
-from napari_ambiseg.diffusion.sampling import Denoise, SeededNoise, State, make_step, trajectory, usual_last_time
+from napari_ambiseg.diffusion.sampling import Denoise, SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import NetworkConfig, build_network
@@ -143,8 +143,7 @@ class DiffusionSegmenter(nn.Module):
         x_1 = noise(batch[:, :1])
         step = make_step(options.sampler, eta=options.eta)
         denoise = self._denoiser(batch, options.guidance)
-        last_time = options.last_time or usual_last_time(options.sampler, options.steps)
-        return trajectory(denoise, self.schedule, step, x_1, options.steps, noise, last_time=last_time)
+        return trajectory(denoise, self.schedule, step, x_1, options.times, noise)
 
     def _denoiser(self, image: Tensor, guidance: float) -> Denoise:
         """The estimates of one trajectory of images (S, 1, H, W); it remembers the last, for self-conditioning."""

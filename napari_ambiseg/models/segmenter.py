@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from napari_ambiseg.diffusion.sampling import SAMPLERS, State, time_grid
+from napari_ambiseg.diffusion.sampling import SAMPLERS, State, time_grid, usual_last_time
 from napari_ambiseg.errors import CheckpointError, SettingsError
 
 __all__ = [
@@ -63,6 +63,17 @@ class SamplingOptions:
             raise SettingsError(f"guidance is {self.guidance}; give a number from 0 (off) to 100, usually below 5")
         if self.last_time is not None:
             time_grid(self.steps, last_time=self.last_time)  # refuses what is not between 0 and 1
+
+    @property
+    def times(self) -> Tensor:
+        """When the estimates are made, from 1, and 0, (steps + 1,)."""
+        last_time = usual_last_time(self.sampler, self.steps) if self.last_time is None else self.last_time
+        return time_grid(self.steps, last_time=last_time)
+
+    @property
+    def last_estimate(self) -> float:
+        """When the estimate is made that is the reading, in (0, 1]."""
+        return float(self.times[-2])
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import Denoise, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import Denoise, make_step, time_grid, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, sigma
 
 SAMPLES, STEPS = 4000, 64
@@ -60,7 +60,7 @@ def draw(
 
     x_1 = noise(masks[:1].expand(count, -1, -1, -1))
     denoise, step = posterior_mean(masks, prior), make_step(sampler, eta=eta)
-    return list(trajectory(denoise, Schedule(), step, x_1, steps, noise, last_time=last_time))[-1].x_t
+    return list(trajectory(denoise, Schedule(), step, x_1, time_grid(steps, last_time=last_time), noise))[-1].x_t
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -95,7 +95,7 @@ def test_the_last_estimate_is_made_when_it_is_asked_for() -> None:
 
     noise = SeededNoise([0])
     x_1 = noise(torch.zeros(1, 1, 2, 2))
-    *_, last = trajectory(record, Schedule(), make_step("dpm++2m"), x_1, 4, noise, last_time=0.1)
+    *_, last = trajectory(record, Schedule(), make_step("dpm++2m"), x_1, time_grid(4, last_time=0.1), noise)
     assert asked == pytest.approx([1.0, 0.7, 0.4, 0.1])
     assert last.log_snr == 20.0
 

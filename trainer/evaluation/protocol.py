@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_ambiseg.diffusion.sampling import time_grid, usual_last_time
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.models.segmenter import SamplingOptions
 
 Crop = Literal["whole", "central", "uniform"]
 CROPS: tuple[Crop, ...] = get_args(Crop)
@@ -97,7 +97,7 @@ class Protocol:
     @property
     def last_estimate(self) -> float:
         """The time of the estimate that is the reading, 0 to 1."""
-        return float(time_grid(self.steps, last_time=self.last_time or usual_last_time(self.sampler, self.steps))[-2])
+        return SamplingOptions(steps=self.steps, sampler=self.sampler, last_time=self.last_time).last_estimate
 
     @property
     def readers(self) -> int:
