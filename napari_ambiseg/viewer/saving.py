@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from napari_ambiseg.engine.grey import normalise
-from napari_ambiseg.io.export import save_comparison_csv, save_readings_npz, save_trajectory_gif
+from napari_ambiseg.io.animation import save_film
+from napari_ambiseg.io.export import save_comparison_csv, save_readings_npz
+from napari_ambiseg.io.film_frames import Film
 from napari_ambiseg.readings.intensity import Intensity
 from napari_ambiseg.viewer.result import Result, View
 
@@ -13,7 +15,8 @@ def save_figures(result: Result, view: View, folder: Path) -> list[Path]:
     sampled, request = result.sampled, result.request
     animation, table = folder / "trajectory.gif", folder / "comparison.csv"
     pixels = normalise(request.slice_input.pixels, sampled.grey, Intensity())
-    save_trajectory_gif(animation, frames=sampled.x_t, image=sampled.placement.to_grid(pixels))
+    image = sampled.placement.to_grid(pixels)
+    save_film(animation, Film(sampled.x_t, sampled.x_hat, image, sampled.steps, sampled.log_snr))
     if view.comparison is None:
         table.unlink(missing_ok=True)  # of an earlier run: it would be taken for this one's
         return [animation]

@@ -1,4 +1,4 @@
-"""Masks, tables and animations: read back by others' readers, and never half written."""
+"""Masks and tables: read back by others' readers, and never half written."""
 
 import csv
 import os
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from napari_ambiseg.errors import DataFileError, InputImageError
-from napari_ambiseg.io.export import NOTICE, save_comparison_csv, save_readings_npz, save_trajectory_gif
+from napari_ambiseg.io.export import NOTICE, save_comparison_csv, save_readings_npz
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.readings.agreement import compare
 from napari_ambiseg.readings.collection import SliceCollection
@@ -20,8 +18,6 @@ from napari_ambiseg.readings.measure import areas_mm2
 RNG = np.random.default_rng(0)
 READINGS = RNG.random((3, 9, 7)) < 0.5
 EXPERTS = RNG.random((2, 9, 7)) < 0.5
-FRAMES = RNG.normal(size=(5, 3, 9, 7)).astype(np.float32)
-IMAGE = RNG.random((9, 7)).astype(np.float32)
 
 
 def save_table(path: Path, **about: object) -> None:
@@ -94,82 +90,9 @@ def test_areas_of_other_masks_are_refused(tmp_path: Path) -> None:
         )
 
 
-def gif(path: Path) -> tuple[list[NDArray[np.uint8]], list[int]]:
-    """Frames (H, W, 3) and durations in milliseconds."""
-    frames, durations = [], []
-    with Image.open(path) as file:
-        assert file.info["comment"].decode() == NOTICE
-        assert file.info["loop"] == 0  # without end
-        for number in range(getattr(file, "n_frames", 1)):
-            file.seek(number)
-            frames.append(np.asarray(file.convert("RGB")))
-            durations.append(file.info["duration"])
-    return frames, durations
-
-
-def test_the_animation_holds_every_state_and_stays_on_the_last(tmp_path: Path) -> None:
-    save_trajectory_gif(tmp_path / "x.gif", frames=FRAMES, image=IMAGE)
-    frames, durations = gif(tmp_path / "x.gif")
-    assert len(frames) == 5
-    assert durations == [300, 300, 300, 300, 2000]
-
-
-def test_equal_states_and_single_ones_are_frames_too(tmp_path: Path) -> None:
-    for count in (1, 4):
-        save_trajectory_gif(tmp_path / "x.gif", frames=np.repeat(FRAMES[:1], count, axis=0), image=IMAGE)
-        assert len(gif(tmp_path / "x.gif")[0]) == count
-
-
-def test_a_long_trajectory_plays_no_faster_than_a_screen_can_show(tmp_path: Path) -> None:
-    save_trajectory_gif(tmp_path / "x.gif", frames=np.repeat(FRAMES, 40, axis=0)[:, :1], image=IMAGE)
-    _, durations = gif(tmp_path / "x.gif")
-    assert durations == [40] * 199 + [2000]
-
-
-def test_a_mask_is_coloured_where_it_is_and_the_slice_stays_grey_elsewhere(tmp_path: Path) -> None:
-    inside = np.zeros((8, 8), np.bool_)
-    inside[2:5, 3:7] = True
-    flat = np.full((8, 8), 7.0, np.float32)
-    flat[0] = 9.0  # bright first row
-    save_trajectory_gif(tmp_path / "x.gif", frames=np.where(inside, 1, -1)[None, None].astype(np.float32), image=flat)
-    picture = gif(tmp_path / "x.gif")[0][0].astype(int)
-    scale = 512 // 8
-    centres = picture[scale // 2 : 8 * scale : scale, scale // 2 : 8 * scale : scale]
-    grey = (centres == centres[..., :1]).all(axis=-1)
-    np.testing.assert_array_equal(grey, ~inside)
-    assert (centres[0] == 255).all()
-    assert (centres[7] == 0).all()
-
-
-def test_every_sample_has_its_own_tile(tmp_path: Path) -> None:
-    frames = np.full((1, 5, 4, 4), -1, np.float32)
-    frames[0, 3] = 1  # the fourth of five: second row, first column of three
-    save_trajectory_gif(tmp_path / "x.gif", frames=frames, image=np.zeros((4, 4), np.float32))
-    picture = gif(tmp_path / "x.gif")[0][0].astype(int)
-    coloured = np.argwhere(picture[..., 0] != picture[..., 2])
-    side = 512 // 12 * 4
-    assert coloured.min(axis=0).tolist() == [side + 2, 0]
-    assert coloured.max(axis=0).tolist() == [2 * side + 1, side - 1]
-
-
-@pytest.mark.parametrize("image", [np.zeros((9, 7)), np.full((9, 7), np.nan)])
-def test_a_flat_image_and_holes_can_be_animated(tmp_path: Path, image: NDArray[np.float64]) -> None:
-    frames = FRAMES.copy()
-    frames[0, 0, 0] = np.nan
-    save_trajectory_gif(tmp_path / "x.gif", frames=frames, image=image.astype(np.float32))
-    assert len(gif(tmp_path / "x.gif")[0]) == 5
-
-
-@pytest.mark.parametrize("frames", [FRAMES[:0], FRAMES[:, :0], FRAMES[0], FRAMES[..., :3]])
-def test_nothing_to_animate_is_refused(tmp_path: Path, frames: NDArray[np.float32]) -> None:
-    with pytest.raises(InputImageError, match="cannot animate frames"):
-        save_trajectory_gif(tmp_path / "x.gif", frames=frames, image=IMAGE)
-
-
 WRITERS: dict[str, Callable[[Path, SliceCollection], None]] = {
     "npz": lambda path, _: save_readings_npz(path, readings=READINGS, experts=EXPERTS),
     "csv": lambda path, _: save_table(path),
-    "gif": lambda path, _: save_trajectory_gif(path, frames=FRAMES, image=IMAGE),
     "h5": lambda path, slices: write_lidc_hdf5(path, {"train": slices}),
 }
 
