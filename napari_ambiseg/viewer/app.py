@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
-from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer import opening
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.saving import save_figures
 
@@ -117,7 +117,7 @@ def _settle(viewer: Viewer) -> None:
 def _open(viewer: Viewer, file: Path) -> None:
     if not file.exists():
         raise DataFileError(f"there is no file at {file}; check the path")
-    if sources.get_reader(str(file)) is not None:
+    if opening.get_reader(str(file)) is not None:
         viewer.open(file, plugin=_PLUGIN)
         return
     try:
@@ -125,4 +125,6 @@ def _open(viewer: Viewer, file: Path) -> None:
     except (ValueError, OSError) as error:  # what napari raises where no reader wants the file, or none can read it
         if isinstance(error, AmbisegError):
             raise
-        raise DataFileError(f"napari cannot open {file} ({error}); give an image or an LIDC file in HDF5") from error
+        raise DataFileError(
+            f"napari cannot open {file} ({error}); give an image (DICOM, NIfTI, TIFF, PNG) or an LIDC file in HDF5"
+        ) from error

@@ -1,19 +1,24 @@
 """Where a layer comes from: a record in its metadata, so that a slice's layers find each other again.
 
 The readers of this package put an ``Origin`` on the image and on each expert's layer, with the same key; layers that
-show results carry a ``Role``. Layers without either are the user's own.
+show results carry a ``Role``. Layers without either are the user's own. Layers of patients' files also know where they
+lie in the patient (``InPatient``), which exports need.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import numpy as np
 from napari.layers import Layer
+from numpy.typing import NDArray
 
 from napari_ambiseg.engine.grey import GreyScale
 
 _KEY = "napari-ambiseg"
+_PATIENT_KEY = "napari-ambiseg-patient"
 
 
 class Role(Enum):
@@ -54,9 +59,28 @@ class Origin:
     key: str = field(default_factory=lambda: uuid4().hex)
 
 
-def with_origin(origin: Origin | Role) -> dict[str, Origin | Role]:
+@dataclass(frozen=True, slots=True)
+class InPatient:
+    """Where the pixels of a layer lie in the patient.
+
+    Attributes:
+        affine: From (column, row, slice) to millimetres (left, posterior, superior) (4, 4).
+        files: The file of each slice, or one that holds all.
+    """
+
+    affine: NDArray[np.float64]
+    files: tuple[Path, ...]
+
+
+def with_origin(origin: Origin | Role, patient: InPatient | None = None) -> dict[str, Any]:
     """Metadata of a layer."""
-    return {_KEY: origin}
+    return {_KEY: origin} if patient is None else {_KEY: origin, _PATIENT_KEY: patient}
+
+
+def patient_of(layer: Layer) -> InPatient | None:
+    """Where a layer lies in the patient; None if its file did not say, or it is the user's own."""
+    found = layer.metadata.get(_PATIENT_KEY)
+    return found if isinstance(found, InPatient) else None
 
 
 def origin_of(layer: Layer | None) -> Origin | None:

@@ -1,10 +1,10 @@
-"""What napari's File menu opens: LIDC slices in HDF5, and the slices that are bundled.
+"""Slices with their experts' masks that one can step through: LIDC slices in HDF5, and the slices that are bundled.
 
 Both become an image in millimetres and one Labels layer for each expert, tied together by an ``Origin``; the dock then
 finds the experts by itself and can go to another slice of the same file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +24,6 @@ from napari_ambiseg.viewer.plane import finest
 
 LayerData = tuple[Any, dict[str, Any], str]
 _BUNDLED = "bundled"
-
-
-def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """A reader for one HDF5 file; None for anything else, so that napari asks other readers."""
-    if not isinstance(path, str) or Path(path).suffix.lower() not in (".h5", ".hdf5"):
-        return None
-    return read_file
 
 
 def read_file(path: str | Sequence[str]) -> list[LayerData]:

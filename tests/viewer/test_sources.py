@@ -43,8 +43,7 @@ def _resolve(python_name: str) -> object:
 
 
 def test_a_file_opens_as_an_image_in_millimetres_and_its_experts(lidc_file: Path) -> None:
-    reader = sources.get_reader(str(lidc_file))
-    (image, options, kind), *masks = reader(str(lidc_file))
+    (image, options, kind), *masks = sources.read_file(str(lidc_file))
     assert kind == "image"
     assert image.shape == (40, 50)
     assert options["scale"] == (0.5, 0.6)
@@ -93,11 +92,6 @@ def test_what_was_painted_into_an_expert_survives_as_an_own_layer(opened: list[L
     assert "one" in kept.name
     np.testing.assert_array_equal(first.data, sources.other_slice(origin_of(image), 2)[0].readings[0])
     assert sources.go_to(origin_of(image), 0, opened) == []
-
-
-@pytest.mark.parametrize("path", ["a.png", "a.nii.gz", ["a.h5", "b.h5"]])
-def test_other_files_are_left_to_other_readers(path: str | list[str]) -> None:
-    assert sources.get_reader(path) is None
 
 
 def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
