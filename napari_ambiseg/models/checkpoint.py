@@ -140,7 +140,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, A
         CheckpointError: If it cannot be written; a file that was there before is left as it was.
     """
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    text = json.dumps({**header, "sha256": _digest(contiguous)}, default=_plain)
+    text = json.dumps({**header, "sha256": digest(contiguous)}, default=_plain)
     payload = _in_order(save(contiguous, metadata={_KEY: text, _CHECK_KEY: _sha256(text)}))
     try:
         write_atomically(path, payload)
@@ -163,7 +163,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); fetch or train it again") from error
-    if raw.pop("sha256", None) != _digest(tensors):
+    if raw.pop("sha256", None) != digest(tensors):
         raise CheckpointError(f"{path} is damaged: its weights do not match its checksum; fetch or train it again")
     return tensors, raw
 
@@ -229,10 +229,11 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and numbers, whatever the order of the tensors."""
+    hashed = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hashed.hexdigest()
