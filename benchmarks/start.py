@@ -1,0 +1,97 @@
+"""From the command to the first preview: `python -m napari_ambiseg`, against napari without anything.
+
+Each is a process of its own, timed from before its first import. An empty napari is there when its event loop runs and
+its window is drawn; ours when the bundled slice is open, too, and the first picture of its readings is drawn, be it
+noise or outlines. What is read from disk is in memory after the first turn, which is not counted.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks.harness import CannotRun, Figures, Found, Plan, Row, row, spread
+
+PLAN = Plan(repetitions=6, fresh=True, screen=True)
+
+_MOST_S = 3.0
+_EMPTY, _OURS = "napari alone", "napari-ambiseg"
+_POLL_MS, _LONGEST_S = 2, 120.0
+
+
+def sides(quick: bool) -> tuple[str, ...]:
+    """Without and with the plugin."""
+    return (_EMPTY, _OURS)
+
+
+def prepare(side: str, quick: bool) -> Callable[[], Figures]:
+    """Nothing: the measurement begins with the first import."""
+
+    def measure() -> Figures:
+        started = time.perf_counter()
+        return {"seconds": (_empty_seen() if side == _EMPTY else _preview_seen()) - started}
+
+    return measure
+
+
+def _empty_seen() -> float:
+    """Open napari; the time at which it is there."""
+    import napari
+
+    viewer = napari.Viewer()
+    seen = _wait(lambda: True)
+    viewer.close()
+    return seen
+
+
+def _preview_seen() -> float:
+    """Open the application as its command does; the time at which a reading is seen."""
+    import napari
+
+    seen: list[float] = []
+
+    def run_until_seen() -> None:
+        """In place of the event loop that ends when the user closes the window."""
+        from napari_ambiseg.viewer.origin import Role, role_of
+
+        of_runs = {Role.TRAJECTORY, Role.READINGS, Role.PROBABILITY}
+        viewer = napari.current_viewer()
+        assert viewer is not None
+        seen.append(_wait(lambda: any(layer.visible and role_of(layer) in of_runs for layer in viewer.layers)))
+        viewer.close()
+
+    napari.run = run_until_seen
+    from napari_ambiseg.__main__ import main
+
+    code = main([])
+    if not seen:
+        raise CannotRun(f"the application ended with exit code {code}")
+    return seen[0]
+
+
+def _wait(is_there: Callable[[], bool]) -> float:
+    """Let the event loop run until something is there, and is drawn."""
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    since, loop, timer = time.perf_counter(), QEventLoop(), QTimer()
+    timer.timeout.connect(lambda: loop.quit() if is_there() or time.perf_counter() - since > _LONGEST_S else None)
+    timer.start(_POLL_MS)
+    loop.exec()
+    timer.stop()
+    if not is_there():
+        raise CannotRun(f"nothing was seen for {_LONGEST_S:.0f} s")
+    QApplication.processEvents()
+    return time.perf_counter()
+
+
+def rows(found: Found) -> list[Row]:
+    """What the plugin adds."""
+    return [row("start to first preview, beyond an empty napari", f"<= {_MOST_S:g} s", lambda: _judge(found))]
+
+
+def _judge(found: Found) -> tuple[str, bool]:
+    ours, empty = (found.all(side, "seconds") for side in (_OURS, _EMPTY))
+    counted = slice(1, None) if len(ours) > 1 else slice(None)
+    more = [a - b for a, b in zip(ours[counted], empty[counted], strict=True)]
+    told = f"{spread(more, 's', 1)}; napari alone {statistics.median(empty[counted]):.1f} s"
+    return told, statistics.median(more) <= _MOST_S
