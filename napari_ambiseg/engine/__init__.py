@@ -22,7 +22,7 @@ from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.runner import reading_seeds, run, sample
-from napari_ambiseg.engine.sampled import Advance, Frame, Sampled
+from napari_ambiseg.engine.sampled import Advance, Frame, Sampled, join
 from napari_ambiseg.engine.slice_input import SliceInput, check_pixels, check_slice
 from napari_ambiseg.models.segmenter import SamplingOptions
 
@@ -39,6 +39,7 @@ __all__ = [
     "bundled_models",
     "check_pixels",
     "check_slice",
+    "join",
     "load_model",
     "place",
     "reading_seeds",

@@ -4,7 +4,7 @@ Every step of every reading is kept for the player, as long as that takes no mor
 many readings only every n-th step is kept, counted from the end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,27 @@ class Sampled:
     engine: str
     device: str
     notes: tuple[str, ...] = ()
+
+
+def join(first: Sampled, more: Sampled) -> Sampled:
+    """The readings of two runs of one request as one run's: those of ``first``, then those of ``more``.
+
+    Steps are kept where both runs have kept them; the last one always is.
+    """
+    steps = np.intersect1d(first.steps, more.steps)
+    ours, theirs = np.isin(first.steps, steps), np.isin(more.steps, steps)
+    return replace(
+        more,
+        seeds=first.seeds + more.seeds,
+        steps=steps,
+        x_t=np.concatenate([first.x_t[ours], more.x_t[theirs]], axis=1),
+        x_hat=np.concatenate([first.x_hat[ours], more.x_hat[theirs]], axis=1),
+        log_snr=first.log_snr[ours],
+        readings=np.concatenate([first.readings, more.readings]),
+        seconds=first.seconds + more.seconds,
+        first_seconds=first.first_seconds,
+        notes=first.notes + tuple(note for note in more.notes if note not in first.notes),
+    )
 
 
 class Record:

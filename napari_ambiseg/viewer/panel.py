@@ -8,7 +8,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
-from napari_ambiseg.engine import Advance, bundled_models
+from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.viewer import sources
@@ -24,13 +24,13 @@ from napari_ambiseg.viewer.presenter import Presenter
 from napari_ambiseg.viewer.request import make_request
 from napari_ambiseg.viewer.result import Request, Result, View, told
 from napari_ambiseg.viewer.results import ResultsBox
+from napari_ambiseg.viewer.runs import Runs
 from napari_ambiseg.viewer.saving import save_figures, save_masks
 from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.showing import Showing
+from napari_ambiseg.viewer.study import Study
 from napari_ambiseg.viewer.tall_scroll import TallScroll
-from napari_ambiseg.viewer.worker import Sampler
-
-_LIVE_MS = 80  # between two steps that are drawn while a run goes on
+from napari_ambiseg.viewer.where import Where, where_of
 
 
 class ReadingsPanel(QWidget):
@@ -48,19 +48,13 @@ class ReadingsPanel(QWidget):
         self._viewer: napari.viewer.Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         canvas = Canvas(self._viewer)
         self._field = FieldOfView(self._viewer, canvas)
-        self._sampler = Sampler(self)
-        self._request: Request | None = None
-        self._picture: LivePicture | None = None
-        self._is_stale = False
         self.error: Exception | None = None
         self.form = Form(self._viewer, bundled_models())
         self.showing = Showing(parent=self)
         self.results = ResultsBox(self.showing)
         self._presenter = Presenter(canvas, self.showing, self.results.seen_roles)
-        self._live = QTimer(self)
-        self._live.setSingleShot(True)
-        self._live.setInterval(_LIVE_MS)
-        self._live.timeout.connect(self._show_live)
+        self.study = Study(self)
+        self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
@@ -74,7 +68,7 @@ class ReadingsPanel(QWidget):
     @property
     def is_running(self) -> bool:
         """Whether a run goes on."""
-        return self._sampler.is_running
+        return self.runs.is_running
 
     @property
     def result(self) -> Result | None:
@@ -111,18 +105,15 @@ class ReadingsPanel(QWidget):
             self._fail(error)
             return
         remember_settings(request.settings, settings_path())
-        self._request, self._is_stale = request, False
-        self._picture = LivePicture(request.settings.readings, request.placement.grid_shape)
         self.results.player.pause()
-        self._presenter.begin()
         self.form.show_running()
-        self.form.say(f"Reading {request.image_name!r}, {request.settings.readings} times …")
-        self._sampler.start(request)
+        self.form.say(f"Reading {request.image_name!r}, {request.count} times …")
+        self.runs.start([request])
 
     def cancel(self) -> None:
         """Stop the run after the step that it is in."""
         if self.is_running:
-            self._sampler.cancel()
+            self.runs.cancel()
             self.form.show_cancelling()
 
     def request(self) -> Request:
@@ -157,11 +148,21 @@ class ReadingsPanel(QWidget):
             self.form.show_origin(origin)
             self._fail(error)
             return
-        self._is_stale = True
         self.form.say("".join(f"What was painted is kept in the hidden layer {kept.name!r}. " for kept in painted))
         for kept in painted:
             self._viewer.add_layer(kept)
         self._on_image()
+
+    def where(self) -> Where | None:
+        """The slice that is looked at; None if there is none, or none that can be read."""
+        image = self.form.image.image
+        if image is None:
+            return None
+        try:
+            plane = plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
+        except AmbisegError:
+            return None
+        return where_of(image, plane.index)
 
     def save_to(self, folder: Path) -> None:
         """Save what is shown to a folder; a problem is shown, not raised."""
@@ -180,40 +181,25 @@ class ReadingsPanel(QWidget):
         """Fill the view with the model's field of view."""
         self._field.zoom()
 
-    # What the sampler tells
+    # What the runs tell
 
-    def _on_advance(self, advance: Advance) -> None:
-        assert self._picture is not None
-        self._picture.add(advance)
-        self.form.show_progress(self._picture.progress)
-        if not self._live.isActive():
-            self._live.start()
+    def _on_progress(self, picture: LivePicture) -> None:
+        self.form.show_progress(picture.progress)
 
-    def _show_live(self) -> None:
-        if self.is_running and self._request is not None and self._picture is not None and not self._is_stale:
-            self._presenter.show_running(self._request, self._picture)
+    def _on_drawn(self, result: Result) -> None:
+        if result is not self.result:
+            self.form.say("Another slice is shown by now; the readings are kept, and shown when you go back to it.")
+            return
+        self._hide_expert_layers()
+        self._show_newest_layers()
+        self.form.say(told(result))
 
-    def _on_finished(self, result: Result) -> None:
+    def _on_ended(self, error: Exception | None) -> None:
         self.form.show_idle()
-        if self._is_stale:
-            self.form.say("Another slice is shown by now, so the readings of the one before are dropped.")
-        else:
-            self._hide_expert_layers()
-            self.showing.show(result)
-            self._show_newest_layers()
-            self.form.say(told(result))
-        self.run_ended.emit()
-
-    def _on_failed(self, error: Exception) -> None:
-        self.form.show_idle()
-        self._fail(error)
-        self._presenter.refresh()
-        self.run_ended.emit()
-
-    def _on_cancelled(self) -> None:
-        self.form.show_idle()
-        self.form.say("Cancelled.")
-        self._presenter.refresh()
+        if error is not None:
+            self._fail(error)
+        elif self.runs.was_cancelled:
+            self.form.say("Cancelled.")
         self.run_ended.emit()
 
     def _fail(self, error: Exception) -> None:
@@ -239,12 +225,13 @@ class ReadingsPanel(QWidget):
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)
         self._redraw.start()
-        if image is not None and (self._is_stale or self.result is not None):
-            self.showing.clear()  # readings of another image, or of another slice, are not this one's
+        self._show_here()
 
     def _draw_input(self) -> None:
-        """Show where the model would look and, before there are readings, what the experts drew."""
-        image = self.form.image.image
+        """Show where the model would look, and the readings that are there; before, what the experts drew."""
+        image, where = self.form.image.image, self.where()
+        if self.result is None and where is not None and (found := self.study.of(where)):
+            self.showing.show(found[-1])
         self._field.draw(image, self.form.settings.model.path)
         if image is None or self.result is not None:
             return
@@ -262,6 +249,14 @@ class ReadingsPanel(QWidget):
     def _move_field(self, event: object = None) -> None:
         """Another slice is shown. Nothing is added: napari moves to another slice also while layers are removed."""
         self._field.draw(self.form.image.image, self.form.settings.model.path, add_missing=False)
+        self._show_here()
+
+    def _show_here(self) -> None:
+        """Readings of another slice go at once; those of this one come when layers may be added (``_redraw``)."""
+        where = self.where()
+        if self.form.image.image is not None and (self.result is None or self.result.request.where != where):
+            self.showing.clear()
+            self._redraw.start()
 
     def _hide_expert_layers(self) -> None:
         """The experts' masks that came with the image give way to their outlines, which are finer."""
@@ -307,10 +302,9 @@ class ReadingsPanel(QWidget):
         self.form.settings.model_changed.connect(self._redraw.start)
         self.results.save_wanted.connect(self._on_save)
         self.results.seen_changed.connect(self._presenter.show_roles)
-        self._sampler.advanced.connect(self._on_advance)
-        self._sampler.finished.connect(self._on_finished)
-        self._sampler.failed.connect(self._on_failed)
-        self._sampler.cancelled.connect(self._on_cancelled)
+        self.runs.progressed.connect(self._on_progress)
+        self.runs.drawn.connect(self._on_drawn)
+        self.runs.ended.connect(self._on_ended)
 
     def _connect_viewer(self) -> None:
         events = self._viewer.layers.events
@@ -318,7 +312,7 @@ class ReadingsPanel(QWidget):
         connections.make((events.inserted, events.removed, events.reordered, events.renamed), self._on_layers)
         dims = self._viewer.dims.events
         connections.make((dims.current_step, dims.order, dims.ndisplay), self._move_field)
-        sampler, field = self._sampler, self._field
+        sampler, field = self.runs.sampler, self._field
 
         def let_go() -> None:  # no method: the widget is gone by then
             connections.drop()

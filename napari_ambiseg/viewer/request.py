@@ -12,6 +12,7 @@ from napari_ambiseg.viewer.origin import origin_of
 from napari_ambiseg.viewer.plane import Plane, pixels_of
 from napari_ambiseg.viewer.result import Request
 from napari_ambiseg.viewer.settings import Settings
+from napari_ambiseg.viewer.where import where_of
 
 
 def make_request(
@@ -47,4 +48,4 @@ def make_request(
     height, width = slice_input.pixels.shape
     placement = place(grid, slice_shape=(height, width), spacing_mm=plane.spacing_mm, centre_px=centre_px)
     masks = expert_masks(experts, image, plane.index)
-    return Request(image.name, plane, slice_input, placement, masks, settings)
+    return Request(image.name, plane, slice_input, placement, masks, settings, where_of(image, plane.index))

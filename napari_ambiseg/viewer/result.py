@@ -22,6 +22,7 @@ from napari_ambiseg.readings.relative_area import keeps
 from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.plane import Plane
 from napari_ambiseg.viewer.settings import Settings
+from napari_ambiseg.viewer.where import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Request:
         placement: Where the model's grid lies on it.
         experts: What the experts drew on it.
         settings: Model, number of readings, ...
+        where: Which slice it is.
+        before: Readings that are there already, drawn with the same settings but for their number: the first of all.
     """
 
     image_name: str
@@ -43,6 +46,13 @@ class Request:
     placement: Placement
     experts: Experts
     settings: Settings
+    where: Where
+    before: Sampled | None = None
+
+    @property
+    def count(self) -> int:
+        """Readings that are to be drawn."""
+        return self.settings.readings - (0 if self.before is None else len(self.before.seeds))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Settings:
         options: Steps and sampler.
         seed: The same seed gives the same readings.
         threshold: Readings smaller than this fraction of the largest one are taken as empty, 0 to 1.
+        device: Where: "auto", "cpu", "cuda", ...
         engine: What computes, one of ``engine.ENGINES``.
         chunk: Readings that are drawn together at most; 0 leaves it to the engine. No reading depends on it.
     """
@@ -36,6 +37,7 @@ class Settings:
     options: SamplingOptions = field(default_factory=SamplingOptions)
     seed: int = 0
     threshold: float = 0.1
+    device: str = "auto"
     engine: str = "auto"
     chunk: int = 0
 

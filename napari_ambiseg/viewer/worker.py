@@ -1,73 +1,88 @@
 """The thread that samples, so that the window never waits.
 
-A generator drives ``engine.run`` and yields its steps; between two of them the worker looks whether it was asked to
-stop. Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a deleted window), so every one that
-the engine did not translate itself is turned into a ``ComputeError`` here.
+A generator drives ``engine.run`` for one request after the other and yields what it tells; between two steps the worker
+looks whether it was asked to stop. Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a
+deleted window), so every one that the engine did not translate itself is turned into a ``ComputeError`` here.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import GeneratorWorker, create_worker
 
 from napari_ambiseg import engine
-from napari_ambiseg.engine import Advance
+from napari_ambiseg.engine import Advance, Sampled
 from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.viewer.result import Request, Result
 
+News = Request | Advance | Result
+"""A request is begun, some readings have done a step, a result is there."""
 
-def draw(request: Request) -> Generator[Advance, None, Result]:
-    """Load the model, then sample: yields every step, returns the result.
+
+def draw(requests: Sequence[Request]) -> Generator[News, None, None]:
+    """Fulfil requests one after the other.
 
     Raises:
-        AmbisegError: If the request cannot be fulfilled.
+        AmbisegError: If one cannot be fulfilled; those before it have been.
     """
-    settings = request.settings
-    try:
-        model = engine.load_model(settings.model)
-        sampled = yield from engine.run(
-            model,
-            request.slice_input,
-            seeds=settings.seeds,
-            options=settings.options,
-            engine=settings.engine,
-            chunk=settings.chunk or None,
-        )
-    except RuntimeError as error:
-        raise ComputeError(f"the run failed ({error}); try fewer readings or another model") from error
-    return Result(request=request, sampled=sampled)
+    for request in requests:
+        yield request
+        try:
+            sampled = yield from _draw_one(request)
+        except RuntimeError as error:
+            raise ComputeError(f"the run failed ({error}); try fewer readings or another model") from error
+        yield Result(request=request, sampled=sampled)
+
+
+def _draw_one(request: Request) -> Generator[Advance, None, Sampled]:
+    """The readings that are not there yet, after those that are."""
+    settings, before = request.settings, request.before
+    sampled = yield from engine.run(
+        engine.load_model(settings.model),
+        request.slice_input,
+        seeds=settings.seeds[0 if before is None else len(before.seeds) :],
+        options=settings.options,
+        device=settings.device,
+        engine=settings.engine,
+        chunk=settings.chunk or None,
+    )
+    return sampled if before is None else engine.join(before, sampled)
 
 
 class Sampler(QObject):
-    """At most one run at a time.
+    """At most one batch of runs at a time.
 
     Signals:
+        begun: A ``Request`` is being fulfilled.
         advanced: An ``Advance``: some readings have done a step.
-        finished: A ``Result``.
-        failed: The exception.
+        drawn: A ``Result``.
+        finished: All requests are fulfilled.
+        failed: The exception; requests that were not fulfilled never will be.
         cancelled: The run has stopped because it was asked to.
     """
 
+    begun = Signal(object)
     advanced = Signal(object)
-    finished = Signal(object)
+    drawn = Signal(object)
+    finished = Signal()
     failed = Signal(object)
     cancelled = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker: GeneratorWorker[Advance, None, Result] | None = None
+        self._worker: GeneratorWorker[News, None, None] | None = None
 
     @property
     def is_running(self) -> bool:
-        """Whether a run has not ended yet; a cancelled one runs to the end of its step."""
+        """Whether a batch has not ended yet; a cancelled one runs to the end of its step."""
         return self._worker is not None
 
-    def start(self, request: Request) -> None:
+    def start(self, requests: Sequence[Request]) -> None:
         """Run in the background."""
         assert not self.is_running
-        worker: Any = create_worker(draw, request, _start_thread=False, _ignore_errors=True)
-        worker.yielded.connect(self.advanced)
+        worker: Any = create_worker(draw, tuple(requests), _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._on_news)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_errored)
         worker.aborted.connect(self._on_aborted)
@@ -79,9 +94,18 @@ class Sampler(QObject):
         if self._worker is not None:
             self._worker.quit()
 
-    def _on_returned(self, result: Result) -> None:
+    def _on_news(self, news: News) -> None:
+        match news:
+            case Request():
+                self.begun.emit(news)
+            case Advance():
+                self.advanced.emit(news)
+            case Result():
+                self.drawn.emit(news)
+
+    def _on_returned(self) -> None:
         self._worker = None
-        self.finished.emit(result)
+        self.finished.emit()
 
     def _on_errored(self, error: Exception) -> None:
         self._worker = None

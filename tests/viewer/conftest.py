@@ -21,6 +21,7 @@ from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.plane import pixels_of, plane_of
 from napari_ambiseg.viewer.result import Request, Result
 from napari_ambiseg.viewer.settings import Settings
+from napari_ambiseg.viewer.where import where_of
 
 RADII_MM = (0.0, 1.5, 4.0, 6.0, 6.5)
 """Radii of the discs that the toy model draws around the middle of its field of view; the first is the empty mask."""
@@ -128,7 +129,8 @@ def make_result(toy_model: Path, expert_masks: np.ndarray) -> Callable[..., Resu
             engine.load_model(toy_model), slice_input, seeds=settings.seeds, options=settings.options
         )
         experts = Experts(masks=expert_masks, names=("A", "B", "C"))
-        return Result(Request("slice", plane, slice_input, sampled.placement, experts, settings), sampled)
+        where = where_of(layer, plane.index)
+        return Result(Request("slice", plane, slice_input, sampled.placement, experts, settings, where), sampled)
 
     return make
 

@@ -224,30 +224,43 @@ def test_experts_of_another_shape_are_refused_by_name(viewer: Viewer, panel: Rea
     assert not panel.is_running
 
 
-def test_the_result_lands_on_the_image_that_was_chosen_when_run_was_pressed(
+def test_readings_belong_to_the_image_that_was_chosen_when_run_was_pressed(
     viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = add_slice(viewer, name="first", translate=(100, 200))
+    first = add_slice(viewer, name="first", translate=(100, 200))
     monkeypatch.setattr(toy, "delay", 0.05)
     with qtbot.waitSignal(panel.run_ended, timeout=LONG):
         panel.run()
         add_slice(viewer, name="second")
         assert panel.form.image.image.name == "second"
-        viewer.layers.remove(chosen)
+    assert panel.result is None
+    assert "the readings are kept" in panel.form.status.text()
+    panel.form.image.choose(first)
+    qtbot.waitUntil(lambda: panel.result is not None, timeout=LONG)
     assert panel.result.request.image_name == "first"
     assert tuple(role_layer(viewer, Role.READINGS).translate) == (100, 200)
-    panel.showing.set_threshold(0.9)  # the image is gone, its result is not
-    assert panel.view.threshold == 0.9
+    viewer.layers.remove(first)
+    qtbot.wait(50)
+    assert panel.result is None
+    assert len(panel.study.results) == 1  # the image is gone, its result is not
 
 
-def test_a_stack_is_read_at_the_slice_that_is_shown(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
+def test_each_slice_of_a_stack_has_readings_of_its_own(viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot) -> None:
     viewer.add_image(texture((5, 64, 64)), scale=(2, 0.5, 0.5))
+    for point, index in ((6.0, 3), (2.0, 1)):
+        viewer.dims.set_point(0, point)
+        assert panel.result is None
+        run(panel, qtbot)
+        assert panel.result.request.plane.index == (index,)
+        assert role_layer(viewer, Role.SELECTED).data[0, 0, 0] == index
+    viewer.dims.set_point(0, 4.0)
+    assert panel.result is None  # nobody has read this one
+    assert not role_layer(viewer, Role.READINGS).visible
+    assert role_layer(viewer, Role.FIELD_OF_VIEW).data[0, 0, 0] == 2
     viewer.dims.set_point(0, 6.0)
-    run(panel, qtbot)
+    qtbot.waitUntil(lambda: panel.result is not None, timeout=LONG)
     assert panel.result.request.plane.index == (3,)
-    viewer.dims.set_point(0, 2.0)
-    assert role_layer(viewer, Role.FIELD_OF_VIEW).data[0, 0, 0] == 1
-    assert (role_layer(viewer, Role.SELECTED).data[0, 0, 0]) == 3
+    assert role_layer(viewer, Role.READINGS).visible
 
 
 def test_a_click_moves_the_field_of_view(viewer: Viewer, panel: ReadingsPanel, MouseEvent: type) -> None:
