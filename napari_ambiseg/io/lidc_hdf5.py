@@ -114,16 +114,26 @@ def _series(table: Table) -> tuple[str, ...]:
 def read_lidc_slice(path: Path, split: str, index: int) -> MultiReaderSlice:
     """One slice, without reading the others.
 
-    Only where its floats would fit [0, 1] as well as [-0.5, 0.5] are others looked at, until one decides.
+    Raises:
+        DataFileError: As ``read_lidc_rows``.
+    """
+    return read_lidc_rows(path, split, index, index + 1)[0]
+
+
+def read_lidc_rows(path: Path, split: str, start: int, stop: int) -> SliceCollection:
+    """The slices ``start`` to ``stop``, without reading the others.
+
+    Only where their floats would fit [0, 1] as well as [-0.5, 0.5] are others looked at, until one decides.
 
     Raises:
-        DataFileError: As ``read_lidc_hdf5``, or if there is no such slice.
+        DataFileError: As ``read_lidc_hdf5``, or if there are no such slices.
     """
     with safe_hdf5.opened(path) as file:
         source = open_split(file, split)
-        if not 0 <= index < source.count:
-            raise DataFileError(f"there is no slice {index} in {source.where}; it has slices 0 to {source.count - 1}")
-        return read_rows(source, index, index + 1)[0]
+        if not 0 <= start < stop <= source.count:
+            asked = start if start not in range(source.count) else stop - 1
+            raise DataFileError(f"there is no slice {asked} in {source.where}; it has slices 0 to {source.count - 1}")
+        return read_rows(source, start, stop)
 
 
 def write_lidc_hdf5(

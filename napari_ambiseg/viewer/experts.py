@@ -14,7 +14,7 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_ambiseg.errors import InputImageError
-from napari_ambiseg.viewer.origin import belongs_to
+from napari_ambiseg.viewer.origin import belongs_to, origin_of
 from napari_ambiseg.viewer.plane import finest, layer_shape
 
 
@@ -52,6 +52,8 @@ def expert_masks(layers: Sequence[Labels], image: Image, index: tuple[int, ...])
     names: list[str] = []
     for layer in layers:
         readers_first = _readers_axis(layer_shape(layer), shape)
+        if _is_unread(layer):
+            continue
         if readers_first is None:
             raise InputImageError(
                 f"the experts' layer {layer.name!r} has shape {layer_shape(layer)}, the image {image.name!r} {shape}; "
@@ -61,6 +63,12 @@ def expert_masks(layers: Sequence[Labels], image: Image, index: tuple[int, ...])
         masks.append(found)
         names += [layer.name] if not readers_first else [f"{layer.name} {i + 1}" for i in range(len(found))]
     return Experts(masks=np.concatenate(masks), names=tuple(names))
+
+
+def _is_unread(layer: Labels) -> bool:
+    """Whether the layer belongs to an expert who has not read what is shown; who paints in it has."""
+    origin = origin_of(layer)
+    return origin is not None and not origin.has_read and not np.any(finest(layer))
 
 
 def _slice(layer: Labels, index: tuple[int, ...], *, readers_first: bool) -> NDArray[np.bool_]:

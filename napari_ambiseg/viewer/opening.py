@@ -7,21 +7,23 @@ first one opens it, and those that follow bring nothing new while its layer is t
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import napari
 from napari.layers import Layer
 from napari.utils import progress
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_error, show_info
 
 from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io.case_layout import looks_like_cases
 from napari_ambiseg.io.dicom_files import DICOM_SUFFIXES, holds_dicom
 from napari_ambiseg.io.dicom_volume import read_dicom
 from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
 from napari_ambiseg.io.nifti_volume import read_nifti_volume
 from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.notices import warn
 from napari_ambiseg.viewer.origin import patient_of
 from napari_ambiseg.viewer.volumes import LayerData, image_data, labels_data
 
@@ -40,7 +42,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
         return read_dicom_paths if path and all(_is_dicom(Path(one)) for one in path) else None
     file = Path(path)
     if file.is_dir():
-        return read_dicom_paths if holds_dicom(file) else None
+        return sources.read_folder if looks_like_cases(file) else read_dicom_paths if holds_dicom(file) else None
     name = file.name.lower()
     if name.endswith(_HDF5_SUFFIXES):
         return sources.read_file
@@ -72,9 +74,9 @@ def read_dicom_paths(path: str | Sequence[str]) -> list[LayerData]:
         show_error(str(error))
         return NOTHING_NEW
     _last_seen[paths[0].parent] = time.monotonic()
-    _warn(paths[0].name, notes)
+    warn(paths[0].name, notes)
     for volume in volumes:
-        _warn(volume.name, volume.notes)
+        warn(volume.name, volume.notes)
     return [image_data(volume) for volume in volumes]
 
 
@@ -86,7 +88,7 @@ def read_nifti_path(path: str | Sequence[str]) -> list[LayerData]:
     """
     file = Path(path if isinstance(path, str) else path[0])
     volume, is_labels = read_nifti_volume(file)
-    _warn(file.name, volume.notes)
+    warn(file.name, volume.notes)
     return [labels_data(volume) if is_labels else image_data(volume)]
 
 
@@ -121,8 +123,3 @@ def _is_dicom(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _warn(name: str, notes: Iterable[str]) -> None:
-    for note in notes:
-        show_warning(f"{name}: {note}.")

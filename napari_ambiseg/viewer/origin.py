@@ -38,14 +38,15 @@ class Origin:
 
     Attributes:
         key: The same for the image and its experts' layers, and for nothing else.
-        path: The file; None for the bundled slices.
-        split: Its split.
+        path: The file or folder; None for the bundled slices.
+        split: Its split; empty where there are none.
         index: Number of the slice.
         count: How many slices there are.
         name: What to call the slice.
         grey: What the image's values mean.
         rendered: Whether the pixels are computer-made.
         reader: Number of the expert whose mask the layer shows, from 0; None for the image.
+        has_read: Whether this expert has read the slice; who has not has no mask, which is not an empty one.
     """
 
     path: Path | None
@@ -56,6 +57,7 @@ class Origin:
     grey: GreyScale = GreyScale.NORMALISED
     rendered: bool = False
     reader: int | None = None
+    has_read: bool = True
     key: str = field(default_factory=lambda: uuid4().hex)
 
 

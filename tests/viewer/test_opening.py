@@ -13,7 +13,7 @@ from npe2 import PluginManager
 
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.viewer import opening
+from napari_ambiseg.viewer import notices, opening
 from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.origin import origin_of, patient_of
 from napari_ambiseg.viewer.plane import plane_of
@@ -36,8 +36,8 @@ def series(tmp_path: Path, write_ct: WriteCt) -> Path:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the user is notified of."""
     said = list[str]()
-    for name in ("show_info", "show_warning", "show_error"):
-        monkeypatch.setattr(opening, name, said.append)
+    for module, name in ((opening, "show_info"), (opening, "show_error"), (notices, "show_warning")):
+        monkeypatch.setattr(module, name, said.append)
     return said
 
 

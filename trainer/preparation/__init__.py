@@ -7,7 +7,7 @@ joined, slices without a split are dealt out by patient, and the whole is writte
 - ``sources``: which reader a source gets, and the settings of all readers;
 - ``public_files``, ``pickle_machine``: the public HDF5 and pickle of LIDC-IDRI;
 - ``lidc``: CT in DICOM with the outlines of the annotation database;
-- ``folder_layout``, ``folder``, ``framing``: pictures with one mask per expert;
+- ``folder``, ``framing``: pictures with one mask per expert, in the folders that ``io.case_layout`` knows;
 - ``splitting``: train, val and test by patient;
 - ``summary``, ``contact_sheet``: what the file holds, in figures and to look at.
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_ambiseg.errors import DataFileError, InputImageError
-from napari_ambiseg.io.nifti import NIFTI_SUFFIXES, Volume, read_nifti
-from napari_ambiseg.io.picture import read_picture
-from napari_ambiseg.io.tiff_spacing import tiff_spacing_mm
+from napari_ambiseg.io.case_files import read_case_image, read_case_masks
+from napari_ambiseg.io.case_layout import Case, Folder, look_into
+from napari_ambiseg.io.dicom_files import holds_dicom
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.intensity import Intensity
-from trainer.preparation.folder_layout import Case, look_into
 from trainer.preparation.framing import Frame, middle, middle_of_mask
 from trainer.preparation.part import Part, refuse_all
 
@@ -65,16 +64,6 @@ class _Unsaid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Stack:
-    """Pixels of one file, as slices (slices, H, W), and the volume that they are of."""
-
-    values: NDArray[Any]
-    spacing_mm: tuple[float, float] | None
-    z_mm: NDArray[np.float64]
-    volume: Volume | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Slice:
     """One slice as it goes into the file."""
 
@@ -89,12 +78,12 @@ class _Slice:
 
 
 def from_folder(folder: Path, settings: FolderSettings) -> Part:
-    """All slices of a folder of one of the layouts of ``folder_layout``.
+    """All slices of a folder of one of the layouts of ``io.case_layout``.
 
     Raises:
         DataFileError: If anything about the folder or its files is wrong; all of it is told at once.
     """
-    found = look_into(folder)
+    found = _look_into(folder)
     slices, problems = list[_Slice](), list(found.problems)
     unsaid: dict[str, list[str]] = {}
     for case in tqdm(found.cases, unit="picture", desc=str(folder), disable=None):
@@ -113,6 +102,15 @@ def from_folder(folder: Path, settings: FolderSettings) -> Part:
     if cut := sum(one.cut for one in slices):
         notes.append(f"{cut} of {len(slices)} slices lose a part of a mask at the edge (see --size, --centre, --fit)")
     return _part(slices, settings, notes)
+
+
+def _look_into(folder: Path) -> Folder:
+    try:
+        return look_into(folder)
+    except DataFileError as error:
+        if folder.is_dir() and holds_dicom(folder):
+            raise DataFileError(f"{folder} holds DICOM files; give the readers' outlines with --outlines") from error
+        raise
 
 
 def _differences(slices: list[_Slice]) -> Iterator[str]:
@@ -148,9 +146,9 @@ def _part(slices: list[_Slice], settings: FolderSettings, notes: list[str]) -> P
 
 def _slices(case: Case, experts: tuple[str, ...], settings: FolderSettings) -> Iterator[_Slice]:
     """The slices of one case that are kept."""
-    image = _read_image(case.image)
+    image = read_case_image(case.image)
     present = np.array([expert in case.masks for expert in experts])
-    masks = _read_masks(case, experts, image)
+    masks = read_case_masks(case, experts, image)
     spacing = (settings.spacing_mm, settings.spacing_mm) if settings.spacing_mm else image.spacing_mm
     if spacing is None:
         raise _Unsaid("do not say how large a pixel is; give --spacing-mm (1 if unknown)")
@@ -204,62 +202,6 @@ def _loses(marked: NDArray[np.bool_], frame: Frame) -> bool:
         within = away <= frame.step[axis] * frame.size / 2
         inside &= within[:, None] if axis == 0 else within
     return bool((marked & ~inside).any())
-
-
-def _read_image(path: Path) -> _Stack:
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
-        volume = read_nifti(path)
-        return _Stack(volume.pixels, volume.spacing_mm, volume.z_mm, volume)
-    pixels = read_picture(path).pixels
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4):
-        colours = pixels[..., : 1 if pixels.shape[2] == 2 else 3]  # without how opaque it is
-        if (colours != colours[..., :1]).any():
-            raise DataFileError(f"{path.name} is in colour; save it in grey")
-        pixels = colours[..., 0]
-    if pixels.ndim != 2 or pixels.dtype.kind not in "uif":
-        raise DataFileError(f"{path.name} has shape {pixels.shape} and type {pixels.dtype}; expected one grey picture")
-    spacing = tiff_spacing_mm(path) if path.suffix.lower() in (".tif", ".tiff") else None
-    return _Stack(pixels[None], spacing, np.array([np.nan]))
-
-
-def _read_masks(case: Case, experts: tuple[str, ...], image: _Stack) -> NDArray[np.bool_]:
-    """The masks of all experts (R, slices, H, W), empty for those who have none; all that is wrong is told at once."""
-    masks, problems = np.zeros((len(experts), *image.values.shape), np.bool_), list[str]()
-    for expert, path in case.masks.items():
-        try:
-            masks[experts.index(expert)] = _read_mask(path, image)
-        except DataFileError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataFileError("; ".join(problems))
-    return masks
-
-
-def _read_mask(path: Path, image: _Stack) -> NDArray[np.bool_]:
-    where = f"{path.parent.name}/{path.name}"
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
-        volume = read_nifti(path)
-        values = volume.pixels
-        if image.volume is not None and not volume.lies_with(image.volume):
-            raise DataFileError(f"{where} is not on the grid of its image; resample it there")
-    else:
-        values = read_picture(path).pixels
-        if values.ndim == 3 and values.shape[2] in (2, 3, 4):
-            values = _one_channel(values)
-        values = values[None]
-    if values.shape != image.values.shape:
-        raise DataFileError(f"{where} has shape {values.shape[1:]}, its image {image.values.shape[1:]}")
-    inside = values != 0
-    if inside.any() and np.ptp(found := values[inside].astype(np.float64)) != 0:
-        shown = ", ".join(f"{value:g}" for value in np.unique(found)[:4])
-        raise DataFileError(f"{where} has the values 0, {shown} ...; expected 0 outside and one value inside")
-    return inside
-
-
-def _one_channel(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Colours as numbers, black as 0."""
-    colours = values[..., : 1 if values.shape[2] == 2 else 3].astype(np.int64)
-    return (colours * 65536 ** np.arange(colours.shape[2])).sum(axis=2)
 
 
 def _unit(pixels: NDArray[Any], settings: FolderSettings, name: str) -> NDArray[np.float32]:

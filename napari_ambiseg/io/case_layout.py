@@ -5,6 +5,7 @@ Two ways are known:
     images/NAME.png        experts/ANNA/NAME.png     experts/BO/NAME.png      one folder for each expert
     NAME/image.png         NAME/mask_anna.png        NAME/mask_bo.png         one folder for each picture
 
+A folder of the second way that holds a picture of its own, image.png, is this one picture.
 A picture is PNG, TIFF, JPEG (not for masks), NumPy or NIfTI; an expert who has no file for a picture has not read it.
 A table ``slices.csv`` beside them may say more, by the columns name, subject, split, nodule; without it the subject is
 the name as far as its first ``_`` or ``-``.
@@ -80,7 +81,7 @@ def look_into(folder: Path) -> Folder:
     if not images:
         raise DataFileError(
             f"{folder} holds no pictures in a known layout; expected images/NAME.png with experts/EXPERT/NAME.png, or "
-            "NAME/image.png with NAME/mask_EXPERT.png (PNG, TIFF, NPY, NIfTI), or DICOM with --outlines"
+            "NAME/image.png with NAME/mask_EXPERT.png (PNG, TIFF, NPY, NIfTI)"
         )
     table = _table(folder / TABLE, set(images), found)
     for name, image in images.items():
@@ -103,6 +104,18 @@ def _note_subjects(found: Folder, *, told: bool) -> None:
             f"the subject is each name before its first _ or -: {len(subjects)} of {len(found.cases)} pictures, "
             f"e.g. {', '.join(subjects[:3])}; a column `subject` in {TABLE} says otherwise"
         )
+
+
+def looks_like_cases(folder: Path, *, looks: int = 20) -> bool:
+    """Whether a folder seems to be of one of the two layouts; only its first entries are looked at."""
+    if (folder / "images").is_dir() and (folder / "experts").is_dir():
+        return True
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for place in (folder, *below[:looks]):
+        files = _files(place, _IMAGES, Folder())
+        if "image" in files and any(name.startswith("mask_") for name in files):
+            return True
+    return False
 
 
 def stem(path: Path) -> str:
@@ -138,7 +151,9 @@ def _by_expert(folder: Path, images: Mapping[str, Path], found: Folder) -> dict[
 
 def _by_picture(folder: Path, found: Folder) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]:
     images, masks = dict[str, Path](), dict[str, dict[str, Path]]()
-    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    own = _files(folder, _IMAGES, Folder())
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for place in [folder] if "image" in own else below:
         files = _files(place, _IMAGES, found)
         drawn = {name: path for name, path in files.items() if name.startswith("mask_")}
         if "image" in files:
