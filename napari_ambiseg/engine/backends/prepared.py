@@ -1,0 +1,173 @@
+"""The UNet prepared for sampling: the same arithmetic, to the last bit, with less around it.
+
+On a CPU the convolutions take nine tenths of the time, and torch computes them as fast as it multiplies matrices. Of
+the rest, much is not arithmetic. A prepared network leaves out what only training needs:
+
+- Each map that a residual branch makes is its own, and no gradient asks for it again: SiLU and sums overwrite it. That
+  is a third less memory, and memory that the system has to hand out anew (zeroed, page by page) costs more time than
+  the sum that fills it.
+- All blocks project the same time embedding: one matrix product for all of them instead of one for each.
+- The blocks are plain functions, not modules: at 64 x 64 pixels the modules' own calls take a tenth of the time.
+
+Measured per sample, as CPU time of one thread next to the network itself: 0.90 to 0.94 for the paper's network at
+128 x 128, 0.84 to 0.88 for the small one at 64 x 64.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_ambiseg.models.segmenter import Network
+from napari_ambiseg.models.unet import (
+    Downsample,
+    ResidualBlock,
+    SelfAttention,
+    Stage,
+    TimeEmbedding,
+    UNet,
+    Upsample,
+    require_multiple,
+)
+
+_PARTS = (
+    *(UNet, Stage, ResidualBlock, SelfAttention, Downsample, Upsample, TimeEmbedding),
+    *(nn.Conv2d, nn.GroupNorm, nn.Linear, nn.SiLU, nn.Identity, nn.Sequential, nn.ModuleList),
+)
+
+_Map = Callable[[Tensor], Tensor]
+_TimedMap = Callable[[Tensor, Sequence[Tensor]], Tensor]
+"""A map (S, C, H, W), and the time as each block sees it -> the next map."""
+
+
+def prepared(network: nn.Module) -> Network:
+    """A network that samples quicker, from a network whose weights stay what they are.
+
+    It answers without gradients. It is the network itself if that is no UNet with a head, or not as ``models.unet``
+    builds it, e.g. with dropout between its parts.
+    """
+    if not isinstance(network, UNet) or not network.config.out_channels:
+        return network
+    if any(type(part) not in _PARTS or _is_hooked(part) for part in network.modules()):
+        return network
+    return _PreparedUNet(network)
+
+
+def _is_hooked(part: nn.Module) -> bool:
+    return bool(part._forward_hooks or part._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage] (torch has no other way to ask)
+
+
+class _PreparedUNet:
+    """The network as functions; see the module's docstring."""
+
+    def __init__(self, network: UNet) -> None:
+        self._config = network.config
+        self._embed = network.embed if network.config.time_embedding else None
+        blocks: list[ResidualBlock] = []  # those that see the time, in order
+        self._stem = _convolution(network.stem)
+        self._encoder = [_encoder_part(module, blocks) for module in network.encoder]
+        self._middle = [_stage(cast(Stage, stage), blocks) for stage in network.middle]
+        self._decoder = [
+            [_stage(cast(Stage, stage), blocks) for stage in cast(nn.ModuleList, stages)] for stages in network.decoder
+        ]
+        self._upsamples = [_convolution(cast(Upsample, upsample).conv) for upsample in network.upsamples]
+        norm, _, last = network.head
+        self._head_norm, self._head = _norm_silu(cast(nn.GroupNorm, norm)), _convolution(cast(nn.Conv2d, last))
+        times = [cast(nn.Linear, block.time) for block in blocks]
+        self._widths = [time.out_features for time in times]
+        if self._embed is not None and times:
+            self._time_weight = torch.cat([time.weight.detach() for time in times])
+            self._time_bias = torch.cat([time.bias.detach() for time in times])
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """See ``UNet.forward``."""
+        require_multiple(x, self._config.multiple)
+        times = self._times(t, x.dtype)
+        h = self._stem(functional.pixel_unshuffle(x, self._config.patch))
+        skips = [h]
+        for part in self._encoder:
+            h = part(h, times)
+            skips.append(h)
+        for stage in self._middle:
+            h = stage(h, times)
+        for level, stages in enumerate(self._decoder):
+            for stage in stages:
+                h = torch.cat([h, skips.pop()], dim=1)  # in a line of its own: the map before it is then let go
+                h = stage(h, times)
+            if level < len(self._upsamples):
+                h = self._upsamples[level](functional.interpolate(h, scale_factor=2.0, mode="nearest"))
+        return functional.pixel_shuffle(self._head(self._head_norm(h)), self._config.patch)
+
+    def _times(self, t: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
+        """What each block adds (S, C, 1, 1) for times ``t`` (S,)."""
+        if self._embed is None or not self._widths:
+            return ()
+        embedding = functional.silu(self._embed.of(t, dtype))
+        return functional.linear(embedding, self._time_weight, self._time_bias)[..., None, None].split(self._widths, 1)
+
+
+def _encoder_part(module: nn.Module, blocks: list[ResidualBlock]) -> _TimedMap:
+    if isinstance(module, Stage):
+        return _stage(module, blocks)
+    convolve = _convolution(cast(Downsample, module).conv)
+    return lambda x, times: convolve(x)
+
+
+def _stage(stage: Stage, blocks: list[ResidualBlock]) -> _TimedMap:
+    block = _block(stage.block, blocks)
+    if not isinstance(stage.attention, SelfAttention):
+        return block
+    attend = _attention(stage.attention)
+    return lambda x, times: attend(block(x, times))
+
+
+def _block(block: ResidualBlock, blocks: list[ResidualBlock]) -> _TimedMap:
+    """The block as a function; it joins ``blocks`` if it sees the time, and its number there is its place in times."""
+    norm_silu_1, convolve_1 = _norm_silu(block.norm1), _convolution(block.conv1)
+    norm_silu_2, convolve_2 = _norm_silu(block.norm2), _convolution(block.conv2)
+    shortcut = _convolution(block.shortcut) if isinstance(block.shortcut, nn.Conv2d) else None
+    number = None if block.time is None else len(blocks)
+    if block.time is not None:
+        blocks.append(block)
+
+    def answer(x: Tensor, times: Sequence[Tensor]) -> Tensor:
+        h = convolve_1(norm_silu_1(x))
+        if number is not None:
+            h.add_(times[number])
+        h = convolve_2(norm_silu_2(h))
+        return h.add_(x if shortcut is None else shortcut(x))
+
+    return answer
+
+
+def _attention(attention: SelfAttention) -> _Map:
+    norm, qkv, project = _norm(attention.norm), _convolution(attention.qkv), _convolution(attention.project)
+
+    def answer(x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        tokens = qkv(norm(x)).reshape(batch, 3, 1, channels, height * width).transpose(-1, -2)
+        q, k, v = tokens.unbind(1)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
+        return project(mixed.transpose(-1, -2).reshape(batch, channels, height, width)).add_(x)
+
+    return answer
+
+
+def _convolution(module: nn.Conv2d) -> _Map:
+    weight = module.weight.detach()
+    bias = None if module.bias is None else module.bias.detach()
+    stride, padding = module.stride, cast("tuple[int, int]", module.padding)
+    return lambda x: torch.conv2d(x, weight, bias, stride, padding)
+
+
+def _norm(module: nn.GroupNorm) -> _Map:
+    groups, weight, bias, epsilon = module.num_groups, module.weight.detach(), module.bias.detach(), module.eps
+    return lambda x: torch.group_norm(x, groups, weight, bias, epsilon)
+
+
+def _norm_silu(module: nn.GroupNorm) -> _Map:
+    norm = _norm(module)
+    return lambda x: functional.silu(norm(x), inplace=True)
