@@ -1,17 +1,7 @@
 """What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, which layers are seen."""
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QRadioButton,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QTabWidget, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
@@ -19,7 +9,8 @@ from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
 from napari_ambiseg.viewer.result import summary
 from napari_ambiseg.viewer.showing import Showing
-from napari_ambiseg.viewer.table import Metric, ReadingsTable
+from napari_ambiseg.viewer.table import ReadingsTable
+from napari_ambiseg.viewer.table_tab import TableTab
 
 _PER_UNIT = 100  # positions of the threshold slider
 _SEEN = {
@@ -60,8 +51,10 @@ class ResultsBox(QWidget):
             "GED: generalised energy distance, 0 if readings and experts vary alike; smaller is better. "
             "Unbiased: pairs of a mask with itself left out"
         )
-        self.table = ReadingsTable()
-        self.table.selected.connect(showing.select)
+        self.table_tab = TableTab(showing)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.table_tab, "Table")
         self.player = Player()
         self.player.moved.connect(self._on_moved)
         self.seen = {text: QCheckBox(text) for text in _SEEN}
@@ -76,25 +69,19 @@ class ResultsBox(QWidget):
             "Save masks (NPZ), comparison (CSV), animation (GIF) and a picture of the window to a folder"
         )
         self.save.clicked.connect(self.save_wanted)
-        self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
         showing.result_changed.connect(self._on_result)
         showing.view_changed.connect(self._on_view)
-        showing.selection_changed.connect(self._show_table)
         self._on_result()
 
     @property
-    def agreement(self) -> Metric:
-        """Which agreement the table shows."""
-        return next(metric for metric, button in self._metrics.items() if button.isChecked())
+    def table(self) -> ReadingsTable:
+        """Every reading against every expert."""
+        return self.table_tab.table
 
     def seen_roles(self) -> list[tuple[tuple[Role, ...], bool]]:
         """Which layers are ticked to be seen."""
         return [(_SEEN[text], box.isChecked()) for text, box in self.seen.items()]
-
-    def set_metric(self, metric: Metric) -> None:
-        """Choose the agreement that the table shows."""
-        self._metrics[metric].setChecked(True)
 
     def _on_result(self) -> None:
         result = self._showing.result
@@ -112,7 +99,6 @@ class ResultsBox(QWidget):
         self._show_threshold()
         view = self._showing.view
         self.summary_label.setText("No readings yet" if view is None else summary(view))
-        self._show_table()
 
     def show_image_name(self, name: str) -> None:
         """Head the figures with the image that they are of; "" for none."""
@@ -122,15 +108,6 @@ class ResultsBox(QWidget):
         threshold = QHBoxLayout()
         threshold.addWidget(self._threshold_label)
         threshold.addWidget(self.slider, 1)
-        choices = QHBoxLayout()
-        group = QButtonGroup(self)
-        for button in self._metrics.values():
-            group.addButton(button)
-            choices.addWidget(button)
-            button.toggled.connect(self._show_table)
-        choices.addStretch(1)
-        choices.addWidget(self.save)
-        self._metrics[Metric.DICE].setChecked(True)
         shown = QHBoxLayout()
         shown.addWidget(QLabel("Show"))
         for text, box in self.seen.items():
@@ -138,6 +115,7 @@ class ResultsBox(QWidget):
             box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))
             shown.addWidget(box)
         shown.addStretch(1)
+        shown.addWidget(self.save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -145,8 +123,7 @@ class ResultsBox(QWidget):
         layout.addLayout(threshold)
         layout.addWidget(self.image_name)
         layout.addWidget(self.summary_label)
-        layout.addLayout(choices)
-        layout.addWidget(self.table, 1)
+        layout.addWidget(self.tabs, 1)
         layout.addWidget(self.player)
 
     def _on_slider(self) -> None:
@@ -158,8 +135,3 @@ class ResultsBox(QWidget):
 
     def _on_moved(self, position: int) -> None:
         self._showing.go_to(None if self.player.is_at_end else position)
-
-    def _show_table(self) -> None:
-        result = self._showing.result
-        names = () if result is None else result.request.experts.names
-        self.table.show_view(self._showing.view, names, self.agreement, selected=self._showing.selected)

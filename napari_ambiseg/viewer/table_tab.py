@@ -1,0 +1,54 @@
+"""The tab with the table: every reading against every expert, by Dice or IoU."""
+
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
+
+from napari_ambiseg.viewer.showing import Showing
+from napari_ambiseg.viewer.table import Metric, ReadingsTable
+
+
+class TableTab(QWidget):
+    """The table, and the choice of what it shows.
+
+    Args:
+        showing: What is shown.
+    """
+
+    def __init__(self, showing: Showing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._showing = showing
+        self.table = ReadingsTable()
+        self.table.selected.connect(showing.select)
+        self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
+        self._arrange()
+        for changed in (showing.result_changed, showing.view_changed, showing.selection_changed):
+            changed.connect(self._show)
+        self._show()
+
+    @property
+    def agreement(self) -> Metric:
+        """Which agreement the table shows."""
+        return next(metric for metric, button in self._metrics.items() if button.isChecked())
+
+    def set_metric(self, metric: Metric) -> None:
+        """Choose the agreement that the table shows."""
+        self._metrics[metric].setChecked(True)
+
+    def _arrange(self) -> None:
+        choices = QHBoxLayout()
+        group = QButtonGroup(self)
+        for button in self._metrics.values():
+            group.addButton(button)
+            choices.addWidget(button)
+            button.toggled.connect(self._show)
+        choices.addStretch(1)
+        self._metrics[Metric.DICE].setChecked(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setSpacing(3)
+        layout.addLayout(choices)
+        layout.addWidget(self.table, 1)
+
+    def _show(self) -> None:
+        result = self._showing.result
+        names = () if result is None else result.request.experts.names
+        self.table.show_view(self._showing.view, names, self.agreement, selected=self._showing.selected)
