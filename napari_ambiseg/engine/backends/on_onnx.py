@@ -1,0 +1,222 @@
+"""ONNX Runtime on the CPU: a model's network written as an ONNX graph, checked against torch, kept for the next time.
+
+It is an extra, ``pip install "napari-ambiseg[fast]"``, and everything about it may fail: then opening raises a sentence
+that says why, and torch computes instead.
+
+A session has its number of threads for good, so there is one for each number that is asked for, made when it is. With
+one thread a session computes in the thread that calls it, without Python's lock: several threads may call the same one
+at a time. Sessions live as long as the model that they were made from.
+"""
+
+import importlib
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from types import ModuleType
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_ambiseg.engine.backends import onnx_cache
+from napari_ambiseg.engine.backends.onnx_cache import ChecksFailed, Entry
+from napari_ambiseg.errors import EngineError
+from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter, brief
+
+T = TypeVar("T")
+
+_OLDEST = (1, 19)
+_REMEDY = 'install it with `pip install "napari-ambiseg[fast]"`, or use the engine torch'
+
+_opened: WeakKeyDictionary[nn.Module, dict[Entry, "Sessions"]] = WeakKeyDictionary()
+_opening = Lock()
+
+
+class Sessions:
+    """A converted model, and the sessions that compute it.
+
+    Args:
+        source: Its file, or itself.
+    """
+
+    def __init__(self, source: Path | bytes) -> None:
+        self.source = source
+        self._by_threads: dict[int, Any] = {}
+        self._lock = Lock()
+
+    def network(self, threads: int) -> Network:
+        """What answers calls with so many threads.
+
+        Raises:
+            EngineError: If the runtime cannot load the model, or cannot compute it.
+        """
+        with self._lock:
+            if threads not in self._by_threads:
+                self._by_threads[threads] = _translated(lambda: _session(self.source, threads))
+        session = self._by_threads[threads]
+
+        def answer(x: Tensor, t: Tensor) -> Tensor:
+            inputs = {"x": x.detach().float().contiguous().numpy(), "t": t.detach().float().contiguous().numpy()}
+            answered: list[np.ndarray[Any, Any]] = _translated(lambda: session.run(None, inputs))
+            return torch.from_numpy(answered[0])
+
+        return answer
+
+
+class OnnxBackend:
+    """See ``Backend``."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, segmenter: IteratedSegmenter, sessions: Sessions, *, name: str) -> None:
+        self._segmenter, self._sessions, self.name = segmenter, sessions, name
+
+    @classmethod
+    def open(cls, model: Model, *, int8: bool = False) -> "OnnxBackend":
+        """Make a model ready: from the cache, or by converting and checking it.
+
+        Converting the paper's network takes a tenth of a second and its check one or two; int8 takes minutes.
+
+        Raises:
+            EngineError: If there is no ONNX Runtime that can compute this model here, if the model asks its network
+                only once, or if the converted model differs too much from the model.
+        """
+        segmenter = _iterated(model)
+        _require_runtime()
+        entry = _entry(model, int8=int8)
+        with _opening:
+            opened = _opened.setdefault(segmenter.network, {})
+            if entry not in opened:
+                sessions = Sessions(_source(model, entry, int8=int8))
+                for outdated in [other for other in opened if other.variant == entry.variant]:
+                    del opened[outdated]  # of weights that have changed since
+                opened[entry] = sessions
+            return cls(segmenter, opened[entry], name="onnx-int8" if int8 else "onnx")
+
+    @classmethod
+    def prepare(cls, model: Model, *, int8: bool = False) -> None:
+        """Convert and check a model for the next time; errors as ``open``."""
+        cls.open(model, int8=int8)
+
+    @staticmethod
+    def is_ready(model: Model, *, int8: bool = False) -> bool:
+        """Whether ``open`` would not have to convert anything."""
+        try:
+            segmenter = _iterated(model)
+            _require_runtime()
+            entry = _entry(model, int8=int8)
+            return entry in _opened.get(segmenter.network, {}) or entry.find() is not None
+        except EngineError:
+            return False
+
+    def segmenter(self, threads: int) -> Segmenter:
+        """See ``Backend.segmenter``.
+
+        Raises:
+            EngineError: If the runtime cannot load the model.
+        """
+        return self._segmenter.computed_by(self._sessions.network(threads))
+
+
+def _iterated(model: Model) -> IteratedSegmenter:
+    if not isinstance(model.segmenter, IteratedSegmenter):
+        raise EngineError(
+            f"a {model.header.kind!r} model asks its network only once a reading, so ONNX Runtime would not pay; "
+            "use the engine torch"
+        )
+    return model.segmenter
+
+
+def _entry(model: Model, *, int8: bool) -> Entry:
+    return onnx_cache.entry(model, precision="int8" if int8 else "float32")
+
+
+def _require_runtime() -> ModuleType:
+    """ONNX Runtime, if there is one that can compute here."""
+    if platform.machine() in ("x86_64", "AMD64") and not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        raise EngineError("this processor has no AVX2, which ONNX Runtime needs to be fast; use the engine torch")
+    runtime = _imported("onnxruntime")
+    found: str = getattr(runtime, "__version__", "0")
+    if tuple(int(part) for part in found.split(".")[:2] if part.isdigit()) < _OLDEST:
+        raise EngineError(f"ONNX Runtime {found} is older than {_OLDEST[0]}.{_OLDEST[1]}; {_REMEDY}")
+    return runtime
+
+
+def _imported(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise EngineError(f"the package {package} is not installed or broken ({brief(error)}); {_REMEDY}") from error
+
+
+def _source(model: Model, entry: Entry, *, int8: bool) -> Path | bytes:
+    """The checked model: its file, or itself where no file can be kept."""
+    with entry.locked():
+        if found := entry.find():
+            return found
+        try:
+            payload = _quantised(model) if int8 else _converted(model)
+        except ChecksFailed as failed:
+            entry.remember(failed)
+            raise
+        return entry.keep(payload) or payload
+
+
+def _converted(model: Model) -> bytes:
+    """The model in float32, checked."""
+    _imported("onnx")
+    from napari_ambiseg.engine.backends.onnx_checks import require_same_estimates
+    from napari_ambiseg.engine.backends.onnx_networks import network_model
+
+    segmenter = _iterated(model)
+    payload = _translated(lambda: network_model(segmenter.network, model.header.grid.size))
+    converted = segmenter.computed_by(Sessions(payload).network(torch.get_num_threads()))
+    _translated(lambda: require_same_estimates(segmenter, converted, model.header.grid))
+    return payload
+
+
+def _quantised(model: Model) -> bytes:
+    """The model in int8, checked; the one in float32 is made on the way."""
+    _imported("onnx")
+    from napari_ambiseg.engine.backends.onnx_checks import require_same_readings
+    from napari_ambiseg.engine.backends.onnx_int8 import bundled_images, quantised
+
+    segmenter, threads = _iterated(model), torch.get_num_threads()
+    images = _translated(lambda: bundled_images(model))
+    source = _source(model, _entry(model, int8=False), int8=False)
+    exact = Sessions(source).network(threads)
+    payload = _translated(lambda: quantised(source, segmenter, exact, images))
+    network = Sessions(payload).network(threads)
+    in_int8, in_float32 = segmenter.computed_by(network), segmenter.computed_by(exact)
+    _translated(lambda: require_same_readings(in_float32, in_int8, images))
+    return payload
+
+
+def _session(source: Path | bytes, threads: int) -> Any:
+    runtime: Any = _require_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_mem_pattern = False  # plans take twice the memory of what they plan for, and no less time
+    options.log_severity_level = 4  # failures are raised; warnings would land on the user's terminal
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # between calls the processor is free
+    content = source if isinstance(source, bytes) else str(source)
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _translated(compute: Callable[[], T]) -> T:
+    """What ``compute`` answers, every failure as an ``EngineError``.
+
+    ONNX Runtime's exceptions have no common base, ``onnx`` and the quantiser raise whatever comes to them.
+    """
+    try:
+        return compute()
+    except (EngineError, MemoryError):
+        raise
+    except Exception as error:
+        raise EngineError(
+            f"ONNX Runtime cannot compute this model here ({brief(error)}); use the engine torch"
+        ) from error
