@@ -39,7 +39,8 @@ class Worker:
         self._process = subprocess.Popen(
             [*screen, sys.executable, "-m", "benchmarks.worker", name, side, "quick" if quick else "full"],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), SCRATCH: str(scratch)},
+            # Settings of the user's own would change what is measured, and windows would change them.
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), SCRATCH: str(scratch), "XDG_CONFIG_HOME": str(scratch)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
