@@ -20,6 +20,7 @@ from napari_ambiseg.viewer.choosers import ExpertsChooser, ImageChooser
 from napari_ambiseg.viewer.controls import SettingsForm, tight
 from napari_ambiseg.viewer.live import Progress
 from napari_ambiseg.viewer.origin import Origin
+from napari_ambiseg.viewer.window_buttons import WindowButtons
 
 NOTICE = "For research, not for diagnosis."
 RENDERED = "Rendered pixels, real outlines"
@@ -31,6 +32,7 @@ class Form(QWidget):
     def __init__(self, viewer: ViewerModel, bundled: Mapping[str, Path], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.image = ImageChooser(viewer)
+        self.windows = WindowButtons(viewer, self.image)
         self.slice_number = QSpinBox()
         self.slice_number.setKeyboardTracking(False)
         self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
@@ -104,8 +106,11 @@ class Form(QWidget):
         self._rows = QFormLayout()
         tight(self._rows)
         self._rows.addRow("Image", self.image)
+        self._rows.addRow("Window", self.windows)
         self._rows.addRow("Slice", self.slice_number)
         self._rows.addRow("Experts", self.experts)
+        self.windows.wanted.connect(lambda wanted: self._rows.setRowVisible(self.windows, wanted))
+        self.windows.refresh()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)

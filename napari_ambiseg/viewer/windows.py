@@ -13,7 +13,7 @@ from napari_ambiseg.engine.grey import GreyScale, recognise
 from napari_ambiseg.viewer.origin import origin_of
 from napari_ambiseg.viewer.plane import finest
 
-_LOOKED_AT = 10**6  # values of an image
+_LOOKED_AT = 2 * 10**5  # values of an image
 
 
 @dataclass(frozen=True, slots=True)
