@@ -82,7 +82,7 @@ def sample_command(
     threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    engine: Annotated[str, typer.Option(help="What computes: auto, torch, onnx or onnx-int8.")] = "auto",
+    engine: Annotated[str, typer.Option(help="What computes: auto, torch, onnx, onnx-int8 or cuda-graphs.")] = "auto",
     chunk: Annotated[int | None, typer.Option(help="Readings drawn together at most; changes no reading.")] = None,
     spacing: Spacing = None,
     grey: Annotated[

@@ -1,23 +1,30 @@
 """Which engine computes a model, and what takes over where it cannot.
 
-In order of speed (benchmarks/sampling.py): on a GPU CUDA graphs, then torch; on a CPU ONNX Runtime, then torch. An
-engine that cannot be opened, or that fails during a run, gives way to the next, and the run says so. Torch on the CPU
-ends every list: it is there wherever this package is.
+In order of speed (docs/performance.md): on a GPU CUDA graphs, then torch; on a CPU ONNX Runtime, then torch. An engine
+that cannot be opened, or that fails during a run, gives way to the next, and the run says so; one that is not installed
+is not missed unless somebody asks for it. Torch on the CPU ends every list: it is wherever this package is.
+
+int8 changes readings, if only a little, so it is never chosen but by name.
 """
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from napari_ambiseg.engine.backends import Backend
+from napari_ambiseg.engine.backends.cuda_graphs import CudaGraphBackend
+from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.engine.backends.on_torch import TorchBackend
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import IteratedSegmenter
 
-ENGINES = ("auto", "torch", "onnx", "onnx-int8")
+ENGINES = ("auto", "torch", "onnx", "onnx-int8", "cuda-graphs")
 _CPU = torch.device("cpu")
+_GPU_CHUNK = 16
+_TORCH_CHUNK, _ONNX_CHUNK = 4, 2  # larger ones fall out of the processor's cache (benchmarks/sampling.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,31 @@ def candidates(model: Model, device: torch.device, engine: str) -> tuple[Candida
     """
     if engine not in ENGINES:
         raise SettingsError(f"unknown engine {engine!r}; choose one of {', '.join(ENGINES)}")
-    on_cpu = _torch(model, _CPU)
-    if device.type != "cpu":
-        return (_torch(model, device), on_cpu)
-    return (on_cpu,)
+    on_cpu, here = _torch(model, _CPU), _torch(model, device)
+    graphs = Candidate("cuda-graphs", device, _GPU_CHUNK, lambda: CudaGraphBackend.open(model, device))
+    match engine:
+        case "onnx" | "onnx-int8":
+            first = [_onnx(model, engine)]
+        case "cuda-graphs":
+            first = [graphs, here]
+        case "auto" if isinstance(model.segmenter, IteratedSegmenter):
+            first = (
+                [graphs, here] if device.type == "cuda" else [here] if device.type != "cpu" else _onnx_if_there(model)
+            )
+        case _:
+            first = [here]
+    return (*(one for one in first if (one.name, one.device) != ("torch", _CPU)), on_cpu)
+
+
+def _onnx_if_there(model: Model) -> list[Candidate]:
+    return [_onnx(model, "onnx")] if importlib.util.find_spec("onnxruntime") is not None else []
+
+
+def _onnx(model: Model, name: str) -> Candidate:
+    return Candidate(name, _CPU, _ONNX_CHUNK, lambda: OnnxBackend.open(model, int8=name == "onnx-int8"))
 
 
 def _torch(model: Model, device: torch.device) -> Candidate:
     is_iterated = isinstance(model.segmenter, IteratedSegmenter)
-    largest = 4 if device.type == "cpu" and is_iterated else 16
+    largest = _TORCH_CHUNK if device.type == "cpu" and is_iterated else _GPU_CHUNK
     return Candidate("torch", device, largest, lambda: TorchBackend.open(model, device))

@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from napari_ambiseg.engine.backends.prepared import prepared
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import Segmenter
+from napari_ambiseg.models.segmenter import IteratedSegmenter, Segmenter
 
 _copies: WeakKeyDictionary[nn.Module, dict[torch.device, nn.Module]] = WeakKeyDictionary()
 
@@ -32,7 +33,10 @@ class TorchBackend:
         Raises:
             RuntimeError: As torch raises it, e.g. if the device's memory is full.
         """
-        return cls(on_device(model.segmenter, device), device)
+        segmenter = on_device(model.segmenter, device)
+        if isinstance(segmenter, IteratedSegmenter):
+            segmenter = segmenter.computed_by(prepared(segmenter.network))
+        return cls(segmenter, device)
 
     def segmenter(self, threads: int) -> Segmenter:
         """See ``Backend.segmenter``; the number of threads is the caller's own to set (``torch.set_num_threads``)."""
