@@ -53,6 +53,12 @@ class Sizes:
     long_axis: Distribution
     short_axis: Distribution
 
+    def emptied(self, kept: NDArray[np.bool_]) -> "Sizes":
+        """The same after the samples that are not ``kept`` (S,) have become empty masks; nothing is measured again."""
+        return Sizes(
+            *(_distribution(one.name, one.unit, np.where(kept, one.samples, 0.0), one.experts) for one in self)
+        )
+
     def __iter__(self) -> Iterator[Distribution]:
         return iter((self.area, self.long_axis, self.short_axis))
 

@@ -81,9 +81,16 @@ class Mode:
     share: Share
     empty: bool
 
+    @property
+    def is_way(self) -> bool:
+        """Whether it is called a way to read the lesion: not a single reading, unless that one sees nothing."""
+        return self.empty or self.share.count > 1
+
 
 def modes(readings: NDArray[np.bool_], *, similar_iou: float = SIMILAR_IOU) -> tuple[Mode, ...]:
     """The ways in which a lesion is read, the most frequent first; of equally frequent ones the larger medoid.
+
+    Single readings that mark something, which are not called ways, come last.
 
     Args:
         readings: Masks (S, H, W), bool.
@@ -103,7 +110,7 @@ def modes(readings: NDArray[np.bool_], *, similar_iou: float = SIMILAR_IOU) -> t
     groups = [filled[part] for part in _clustered(iou[np.ix_(filled, filled)], copies[filled], similar_iou)]
     groups += [np.array([i]) for i in range(len(different)) if i not in filled]
     found = [_mode(group, iou, copies, which, empty=group[0] not in filled) for group in groups]
-    return tuple(sorted(found, key=lambda mode: (-mode.share.count, which[mode.medoid])))
+    return tuple(sorted(found, key=lambda mode: (not mode.is_way, -mode.share.count, which[mode.medoid])))
 
 
 def mode_numbers(found: Sequence[Mode]) -> NDArray[np.int64]:
@@ -112,6 +119,18 @@ def mode_numbers(found: Sequence[Mode]) -> NDArray[np.int64]:
     for number, mode in enumerate(found):
         numbers[list(mode.members)] = number
     return numbers
+
+
+def nearest_mode(found: Sequence[Mode], iou: NDArray[np.float64]) -> tuple[int, float]:
+    """Number of the mode that a mask is nearest to, by its mean IoU with the members, and that mean.
+
+    Args:
+        found: The modes of S readings.
+        iou: IoU of the mask with each reading (S,).
+    """
+    means = np.bincount(mode_numbers(found), weights=iou) / [len(mode.members) for mode in found]
+    nearest = int(means.argmax())
+    return nearest, float(means[nearest])
 
 
 def iou_within(readings: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -141,8 +160,8 @@ def told(found: Sequence[Mode]) -> str:
         return (
             f"All {total} readings see nothing" if found[0].empty else f"One way to read this lesion: all {total} agree"
         )
-    single = [mode for mode in found if mode.share.count == 1 and not mode.empty]
-    drawn = [mode for mode in found if mode.share.count > 1 and not mode.empty]
+    single = [mode for mode in found if not mode.is_way]
+    drawn = [mode for mode in found if mode.is_way and not mode.empty]
     nothing = [f"{_percent([mode])} see nothing" for mode in found if mode.empty]
     parts = [_percent([mode]) for mode in (drawn if len(drawn) <= _NAMED else drawn[: _NAMED - 1])]
     if rarer := drawn[len(parts) :]:

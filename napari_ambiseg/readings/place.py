@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.readings.masks import check_readings, pixel_counts
 from napari_ambiseg.readings.measure import check_spacing
-from napari_ambiseg.readings.modes import SIMILAR_IOU, Mode, iou_within, mode_numbers, modes
+from napari_ambiseg.readings.modes import SIMILAR_IOU, Mode, iou_within, modes, nearest_mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,7 @@ def place(mask: NDArray[np.bool_], readings: Among) -> Place:
     pixels = int(np.count_nonzero(mask))
     dice = _dice(common, pixels, readings.pixels)
     iou = dice / (2 - dice)
-    by_mode = np.bincount(mode_numbers(readings.modes), weights=iou) / [len(mode.members) for mode in readings.modes]
-    nearest = int(by_mode.argmax())
+    nearest, mode_iou = nearest_mode(readings.modes, iou)
     return Place(
         area_mm2=pixels * readings.spacing_mm[0] * readings.spacing_mm[1],
         area_rank=_rank(pixels, readings.pixels),
@@ -144,8 +143,8 @@ def place(mask: NDArray[np.bool_], readings: Among) -> Place:
         around=float(np.mean(common == readings.pixels)),
         support=float(common.sum() / (pixels * len(common))) if pixels else math.nan,
         mode=nearest,
-        mode_iou=float(by_mode[nearest]),
-        usual_way=bool(by_mode[nearest] >= readings.similar_iou),
+        mode_iou=mode_iou,
+        usual_way=mode_iou >= readings.similar_iou,
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_ambiseg.engine import Frame, GreyScale, Placement, Sampled, SliceInput
 from napari_ambiseg.readings.agreement import Comparison, compare_pairs
 from napari_ambiseg.readings.consensus import probability
+from napari_ambiseg.readings.distribution import Sizes, sizes
 from napari_ambiseg.readings.masks import pixel_counts
 from napari_ambiseg.readings.measure import areas_mm2
 from napari_ambiseg.readings.pairs import Pairs, all_pairs
@@ -67,6 +68,12 @@ class Result:
         """Every pair of readings and experts, counted once for all thresholds; None without experts."""
         experts = self.request.experts.masks
         return all_pairs(samples=self.sampled.readings, experts=experts) if len(experts) else None
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """Sizes of all readings as they were drawn and of the experts' masks, measured once for all thresholds."""
+        request = self.request
+        return sizes(samples=self.sampled.readings, experts=request.experts.masks, spacing_mm=request.plane.spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,3 +42,19 @@ def test_where_all_are_empty_there_is_no_median() -> None:
 def test_without_samples_there_is_nothing_to_measure() -> None:
     with pytest.raises(InputImageError, match="give at least one mask"):
         sizes(samples=np.zeros((0, 3, 3), np.bool_), experts=squares(2), spacing_mm=(1, 1))
+
+
+def test_emptying_samples_is_the_same_as_measuring_what_is_left() -> None:
+    samples, experts, kept = squares(1, 5, 9, 4, 0), squares(3), np.array([False, True, True, False, True])
+    emptied = sizes(samples=samples, experts=experts, spacing_mm=(0.5, 0.7)).emptied(kept)
+    again = sizes(samples=samples & kept[:, None, None], experts=experts, spacing_mm=(0.5, 0.7))
+    for one, other in zip(emptied, again, strict=True):
+        np.testing.assert_array_equal(one.samples, other.samples)
+        np.testing.assert_array_equal(one.experts, other.experts)
+        assert (one.name, one.unit, one.median, one.low, one.high) == (
+            other.name,
+            other.unit,
+            other.median,
+            other.low,
+            other.high,
+        )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.readings.modes import mode_numbers, modes, share, told
+from napari_ambiseg.readings.modes import mode_numbers, modes, nearest_mode, share, told
 
 STACKS = st.integers(1, 9).flatmap(lambda n: arrays(np.bool_, (n, 2, 3)))
 
@@ -46,7 +46,7 @@ def test_groups_are_joined_by_their_mean_iou() -> None:
 
 def test_only_equal_readings_are_one_at_the_strictest_and_all_drawn_ones_at_the_loosest() -> None:
     readings = bars((0, 9), (0, 10), (0, 9), (30, 31), (0, 0))
-    assert [mode.members for mode in modes(readings, similar_iou=1)] == [(0, 2), (1,), (3,), (4,)]
+    assert [mode.members for mode in modes(readings, similar_iou=1)] == [(0, 2), (4,), (1,), (3,)]
     assert [mode.members for mode in modes(readings, similar_iou=0)] == [(0, 1, 2, 3), (4,)]
 
 
@@ -115,3 +115,15 @@ def test_agreement_and_its_lack_are_said_as_such() -> None:
 def test_a_similarity_that_is_no_iou_is_refused(wrong: float) -> None:
     with pytest.raises(SettingsError, match="give an IoU from 0 to 1"):
         modes(bars((0, 5)), similar_iou=wrong)
+
+
+def test_single_readings_come_after_all_ways_even_after_the_one_that_sees_nothing() -> None:
+    found = modes(bars((0, 10), (30, 40), (0, 10), (5, 5)))
+    assert [(mode.members, mode.is_way) for mode in found] == [((0, 2), True), ((3,), True), ((1,), False)]
+
+
+def test_the_nearest_way_is_the_one_with_the_highest_mean_iou() -> None:
+    found = modes(bars((0, 10), (30, 40), (0, 10), (5, 5)))
+    assert nearest_mode(found, np.array([0.9, 0.6, 0.5, 0.0])) == (0, pytest.approx(0.7))
+    assert nearest_mode(found, np.array([0.9, 0.8, 0.5, 0.0])) == (2, pytest.approx(0.8))
+    assert nearest_mode(found, np.array([0.0, 0.0, 0.0, 1.0])) == (1, 1.0)
