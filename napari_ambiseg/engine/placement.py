@@ -12,12 +12,15 @@ Both directions are separable, hence two matrix products with triangles ``max(0,
 - grid to slice, width 1 grid pixel: linear interpolation. It is applied to x_hat, whose sign is the mask, before the
   threshold: an outline can fall between the grid's pixels.
 
+A field of view of another size than the model's is the same grid with other spacing: the model then sees everything
+larger or smaller than it has learnt it.
+
 Where the spacings agree the grid is moved by at most half a pixel onto the slice's own pixels: both matrices then
 consist of zeros and ones, and a crop is a crop.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,25 +84,40 @@ def place(
     slice_shape: tuple[int, int],
     spacing_mm: tuple[float, float],
     centre_px: tuple[float, float] | None = None,
+    extent_mm: tuple[float, float] | None = None,
 ) -> Placement:
     """Put the grid's middle at ``centre_px`` (None: the slice's middle), or as near as keeps it inside the slice.
+
+    Args:
+        grid: The model's.
+        slice_shape: (H, W).
+        spacing_mm: Height and width of a pixel of the slice.
+        centre_px: Row and column.
+        extent_mm: Height and width over which the grid is stretched; None leaves it as it is.
 
     Raises:
         InputImageError: If the slice is smaller than the field of view.
     """
+    grid = grid if extent_mm is None else _stretched(grid, extent_mm)
     centre = centre_px if centre_px is not None else ((slice_shape[0] - 1) / 2, (slice_shape[1] - 1) / 2)
     steps = tuple(_step(grid.spacing_mm[a] / spacing_mm[a], grid.size[a]) for a in (0, 1))
     if any(grid.size[a] * steps[a] > slice_shape[a] + _FITS_PX for a in (0, 1)):
+        whose = "model's" if extent_mm is None else "chosen"
         size_mm = [slice_shape[a] * spacing_mm[a] for a in (0, 1)]
         raise InputImageError(
             f"the slice is {size_mm[0]:.4g} x {size_mm[1]:.4g} mm ({slice_shape[0]} x {slice_shape[1]} pixels of "
-            f"{spacing_mm[0]:g} x {spacing_mm[1]:g} mm), smaller than the model's field of view of "
+            f"{spacing_mm[0]:g} x {spacing_mm[1]:g} mm), smaller than the {whose} field of view of "
             f"{grid.extent_mm[0]:g} x {grid.extent_mm[1]:g} mm; give a larger crop, or correct the pixel spacing"
         )
     origins = tuple(_origin(centre[a], steps[a], grid.size[a], slice_shape[a]) for a in (0, 1))
     return Placement(
         origin_px=(origins[0], origins[1]), step_px=(steps[0], steps[1]), grid_shape=grid.size, slice_shape=slice_shape
     )
+
+
+def _stretched(grid: Grid, extent_mm: tuple[float, float]) -> Grid:
+    """The grid over another extent."""
+    return replace(grid, spacing_mm=(extent_mm[0] / grid.size[0], extent_mm[1] / grid.size[1]))
 
 
 def _step(ratio: float, count: int) -> float:

@@ -145,6 +145,7 @@ def _placement(model: Model, slice_input: SliceInput) -> Placement:
         slice_shape=(height, width),
         spacing_mm=slice_input.spacing_mm,
         centre_px=slice_input.centre_px,
+        extent_mm=slice_input.extent_mm,
     )
 
 

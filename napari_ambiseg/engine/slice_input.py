@@ -21,12 +21,15 @@ class SliceInput:
         spacing_mm: Height and width of a pixel in millimetres.
         grey: What the grey values mean.
         centre_px: Row and column where the middle of the model's field of view is wanted; None is the slice's middle.
+        extent_mm: Height and width of the field of view; None is the model's own. Over any other size the model's grid
+            is stretched, and the model, which was made for its own size, may read worse.
     """
 
     pixels: NDArray[np.generic]
     spacing_mm: tuple[float, float]
     grey: GreyScale = GreyScale.AUTO
     centre_px: tuple[float, float] | None = None
+    extent_mm: tuple[float, float] | None = None
 
 
 def check_slice(slice_input: SliceInput, grid: Grid) -> None:
@@ -34,7 +37,7 @@ def check_slice(slice_input: SliceInput, grid: Grid) -> None:
 
     Raises:
         InputImageError: If the image is RGB, not 2D, empty, not numeric, constant or smaller than the model's grid, has
-            values that are not finite, or if its spacing or centre make no sense.
+            values that are not finite, or if its spacing, centre or field of view make no sense.
     """
     pixels = slice_input.pixels
     check_pixels(pixels)
@@ -46,7 +49,12 @@ def check_slice(slice_input: SliceInput, grid: Grid) -> None:
     centre = slice_input.centre_px
     if centre is not None and (len(centre) != 2 or not all(map(math.isfinite, centre))):
         raise InputImageError(f"the centre of the field of view is {centre}; give a row and a column")
-    place(grid, slice_shape=(pixels.shape[0], pixels.shape[1]), spacing_mm=spacing, centre_px=centre)
+    extent = slice_input.extent_mm
+    if extent is not None and (len(extent) != 2 or not all(math.isfinite(e) and e > 0 for e in extent)):
+        raise InputImageError(
+            f"the field of view is {extent} mm; give its height and width, two positive numbers, or None (the model's)"
+        )
+    place(grid, slice_shape=pixels.shape[:2], spacing_mm=spacing, centre_px=centre, extent_mm=extent)
 
 
 def check_pixels(pixels: NDArray[np.generic]) -> None:

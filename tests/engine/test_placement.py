@@ -163,3 +163,28 @@ def test_values_come_back_to_the_pixels_that_they_were_cropped_from() -> None:
     on_slice = placement.to_slice(values, fill=-7.0)
     np.testing.assert_array_equal(on_slice[..., 18:82, 8:72], values)
     assert (on_slice == -7.0).sum() == 6 * (128 * 100 - 64 * 64)
+
+
+@pytest.mark.parametrize(("extent_mm", "px"), [((64.0, 64.0), 128), ((16.0, 16.0), 32)])
+def test_a_grid_stretched_over_another_extent_sees_what_a_model_of_that_spacing_would(
+    extent_mm: tuple[float, float], px: int
+) -> None:
+    image = noise(200, 200)
+    stretched = place(GRID, slice_shape=(200, 200), spacing_mm=(0.5, 0.5), centre_px=(90.0, 110.0), extent_mm=extent_mm)
+    other = Grid((64, 64), (extent_mm[0] / 64, extent_mm[1] / 64))
+    same = place(other, slice_shape=(200, 200), spacing_mm=(0.5, 0.5), centre_px=(90.0, 110.0))
+    assert stretched == same
+    assert [last - first for first, last in stretched.bounds_px] == [px, px]
+    np.testing.assert_array_equal(stretched.to_grid(image), same.to_grid(image))
+
+
+def test_a_field_of_view_of_another_size_keeps_the_readings_size_in_millimetres() -> None:
+    placement = place(GRID, slice_shape=(200, 200), spacing_mm=(0.5, 0.5), extent_mm=(48.0, 48.0))
+    half = np.full((64, 64), -1.0, np.float32)
+    half[:, :32] = 1.0
+    assert placement.readings(half).sum() * 0.25 == pytest.approx(48 * 24, rel=0.02)
+
+
+def test_a_field_of_view_that_was_chosen_too_large_is_refused_as_such() -> None:
+    with pytest.raises(InputImageError, match=r"50 x 50 mm .* the chosen field of view of 60 x 60 mm"):
+        place(GRID, slice_shape=(100, 100), spacing_mm=(0.5, 0.5), extent_mm=(60.0, 60.0))

@@ -59,6 +59,17 @@ def test_readings_are_what_the_model_answered_in_its_place_on_the_slice(
     np.testing.assert_array_equal(sampled.readings, expected)
 
 
+def test_a_stretched_field_of_view_is_read_whole(make_model: MakeModel, thresholder: type) -> None:
+    image = np.zeros((40, 50), np.float32)
+    image[:, 30:] = 1.0
+    given = SliceInput(image, (0.5, 0.5), GreyScale.NORMALISED, centre_px=(19.5, 29.5), extent_mm=(16.0, 16.0))
+    sampled = sample(make_model(thresholder()), given, seeds=(5,), options=THREE_STEPS)  # the model's own is 8 x 8 mm
+    assert sampled.placement.bounds_px == ((3.5, 35.5), (13.5, 45.5))
+    expected = np.zeros((40, 50), bool)
+    expected[4:36, 30:46] = True
+    np.testing.assert_array_equal(sampled.readings[0], expected)
+
+
 def test_padding_is_clipped_before_it_can_darken_its_neighbours(make_model: MakeModel, thresholder: type) -> None:
     hu = np.full((32, 32), 100, np.int16)
     hu[:, 16:] = -3024

@@ -51,3 +51,9 @@ def test_a_centre_that_is_no_place_is_refused() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float16, np.float64, ">i2"])
 def test_grey_values_of_every_numeric_type_are_accepted(dtype: str) -> None:
     check_slice(SliceInput((GOOD % 200).astype(dtype), (0.5, 0.5)), GRID)
+
+
+@pytest.mark.parametrize("extent", [(0.0, 8.0), (-8.0, 8.0), (np.nan, 8.0), (np.inf, 8.0), (8.0,)])
+def test_a_field_of_view_without_a_size_is_refused(extent: tuple[float, float]) -> None:
+    with pytest.raises(InputImageError, match="give its height and width"):
+        check_slice(SliceInput(GOOD, (0.5, 0.5), extent_mm=extent), GRID)
