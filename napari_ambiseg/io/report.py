@@ -144,7 +144,7 @@ def _pictures(session: Session, scene: figures.Scene) -> str:
 
 
 def _typical(scene: figures.Scene, found: Sequence[Mode]) -> str:
-    typical = [mode for mode in found if mode.share.count > 1 or mode.empty] or found
+    typical = [mode for mode in found if mode.is_way] or found
     shown = [_figure(figures.typical_reading(scene, mode), escape(_frequency(mode))) for mode in typical[:_TYPICAL]]
     shown += ["<span></span>"] * (_TYPICAL - len(shown))
     return f'<h2>Typical readings (each one that was drawn)</h2><div class="typical">{_row(shown)}</div>'
