@@ -10,10 +10,11 @@ import importlib
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.harness import ROOT
+from benchmarks.harness import ROOT, Plan
 from benchmarks.processes import measure
 
 NAMES = ("sampling", "metrics", "slider", "event_loop", "memory", "growth", "start", "gpu")
@@ -35,8 +36,8 @@ def main() -> int:
             found = measure(
                 name,
                 benchmark,
+                plan=_plan(benchmark.PLAN, words),
                 quick=words.quick,
-                repetitions=words.repetitions,
                 scratch=Path(scratch),
                 tell=lambda line: print(line, file=sys.stderr, flush=True),
             )
@@ -49,6 +50,12 @@ def main() -> int:
     return 0
 
 
+def _plan(planned: Plan, words: argparse.Namespace) -> Plan:
+    """As planned, but for what the command line asks."""
+    repetitions, threads = (1, 1) if words.quick else (planned.repetitions, planned.threads)
+    return replace(planned, repetitions=words.repetitions or repetitions, threads=words.threads or threads)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -56,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES], help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="small sizes, one repetition; the figures mean nothing")
     parser.add_argument("--repetitions", type=int, help="of every measurement, other than planned")
+    parser.add_argument("--threads", type=int, help="of every process; otherwise as planned, usually all processors")
     parser.add_argument("--out", type=Path, help="folder for results and table")
     return parser
 

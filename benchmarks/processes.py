@@ -34,13 +34,12 @@ class Worker:
 
     def __init__(self, name: str, side: str, *, plan: Plan, quick: bool, scratch: Path) -> None:
         screen = [str(ROOT / "scripts" / "with-screen")] if plan.screen else []
-        threads = 1 if quick else plan.threads or len(os.sched_getaffinity(0))
+        threads = plan.threads or len(os.sched_getaffinity(0))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by end)
         self._process = subprocess.Popen(
             [*screen, sys.executable, "-m", "benchmarks.worker", name, side, "quick" if quick else "full"],
             cwd=ROOT,
-            # Settings of the user's own would change what is measured, and windows would change them.
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), SCRATCH: str(scratch), "XDG_CONFIG_HOME": str(scratch)},
+            env={**os.environ, **_own_folders(scratch), "OMP_NUM_THREADS": str(threads)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -101,6 +100,11 @@ class Worker:
         return lines[-1][:200] if lines else f"exit code {code}"
 
 
+def _own_folders(scratch: Path) -> dict[str, str]:
+    """The user's settings and converted models neither change what is measured nor are changed by it."""
+    return {SCRATCH: str(scratch), "XDG_CONFIG_HOME": str(scratch), "XDG_CACHE_HOME": str(scratch)}
+
+
 class Sides:
     """The processes of a benchmark's sides, started when they are first asked."""
 
@@ -126,21 +130,21 @@ class Sides:
 
 
 def measure(
-    name: str, benchmark: Benchmark, *, quick: bool, repetitions: int | None, scratch: Path, tell: Callable[[str], None]
+    name: str, benchmark: Benchmark, *, plan: Plan, quick: bool, scratch: Path, tell: Callable[[str], None]
 ) -> Found:
     """All measurements of a benchmark, the sides in turn.
 
     Args:
         name: Its module in this package.
         benchmark: The module.
-        quick: Whether small sizes and one repetition are enough, to see that it works.
-        repetitions: Other than planned; None is as planned.
+        plan: How it is run: its own plan, or another.
+        quick: Whether small sizes are enough, to see that it works.
         scratch: Folder that the sides may write to.
         tell: Takes a line about what happens now.
     """
     found = Found({}, {}, scratch)
-    sides = Sides(name, benchmark.PLAN, quick=quick, scratch=scratch)
-    times = 1 if quick else repetitions or benchmark.PLAN.repetitions
+    sides = Sides(name, plan, quick=quick, scratch=scratch)
+    times = plan.repetitions
     try:
         for turn in range(times):
             for side in benchmark.sides(quick):

@@ -26,7 +26,8 @@ def measured(benchmark: ModuleType, side: str) -> Figures:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WINDOWS])
 def test_every_side_measures_and_every_row_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SCRATCH, str(tmp_path))
+    for variable in (SCRATCH, "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
     benchmark = importlib.import_module(f"benchmarks.{name}")
     found = Found({}, {}, tmp_path)
     for side in benchmark.sides(quick=True):
@@ -74,7 +75,7 @@ def run(name: str, out: Path) -> dict:
 class Toy:
     """A benchmark whose processes are this test's to choose."""
 
-    PLAN = Plan(repetitions=2)
+    PLAN = Plan(repetitions=1)
 
     def sides(self, quick: bool) -> tuple[str, ...]:
         return ("a", "b")
@@ -96,7 +97,7 @@ def test_sides_take_turns_and_one_that_fails_stops_no_other(tmp_path: Path, monk
         return {"seconds": len(asked)}
 
     monkeypatch.setattr(processes.Sides, "measure", measure)
-    found = processes.measure("toy", Toy(), quick=False, repetitions=3, scratch=tmp_path, tell=lambda line: None)
+    found = processes.measure("toy", Toy(), plan=Plan(3), quick=False, scratch=tmp_path, tell=lambda line: None)
     assert asked == ["a", "b", "a", "b", "a"]
     assert found.figures == {"a": [{"seconds": 1}, {"seconds": 3}, {"seconds": 5}]}
     assert found.reasons == {"b": "it is broken"}
