@@ -4,6 +4,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QTabWidget, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.elided import ElidedLabel
+from napari_ambiseg.viewer.gallery import Gallery
+from napari_ambiseg.viewer.grouping import Grouping
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
@@ -55,6 +57,9 @@ class ResultsBox(QWidget):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.table_tab, "Table")
+        self.grouping = Grouping(showing, self)
+        self.gallery = Gallery(showing, self.grouping)
+        self.tabs.addTab(self.gallery, "Gallery")
         self.player = Player()
         self.player.moved.connect(self._on_moved)
         self.seen = {text: QCheckBox(text) for text in _SEEN}

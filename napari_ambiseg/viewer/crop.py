@@ -1,0 +1,122 @@
+"""What thumbnails show: the slice around the lesion, and the outlines of all who marked it. No windows.
+
+The window holds everything that an expert or a reading marks, as the readings were drawn: it stays when the threshold
+moves. It is square in millimetres where the slice allows it, and turned as napari turns the slice: the map from data to
+world may mirror or rotate it, and a thumbnail that shows left for right would be worse than none.
+
+Legend: S samples, R readers, H x W pixels of the slice, h x w of the window, N segments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.utils.transforms import Affine
+from numpy.typing import NDArray
+
+from napari_ambiseg.engine.grey import normalise
+from napari_ambiseg.readings.intensity import Intensity
+from napari_ambiseg.viewer.outlines import outline_segments
+from napari_ambiseg.viewer.plane import Plane
+from napari_ambiseg.viewer.result import Result, window_of
+
+_MARGIN = 0.35  # around what is marked, as a share of its size
+_LEAST_MM = 12.0  # side of the window
+_LUNG_HU = (-1350.0, 150.0)  # black and white of the usual window for lung: width 1500, level -600
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The window, and everyone's outlines in it.
+
+    Attributes:
+        grey: Grey values (h, w), uint8.
+        to_world: Where one pixel down and one to the right lead, in the world (2, 2): rows are the world's vertical and
+            horizontal axis, columns are down and right.
+        experts: Segments of each expert's outline, R arrays (N, 2, 2): start and end, as row and column in pixels of
+            the window, whose corner is (0, 0).
+        readings: The same of each reading as it was drawn, S arrays.
+    """
+
+    grey: NDArray[np.uint8]
+    to_world: NDArray[np.float64]
+    experts: tuple[NDArray[np.float32], ...]
+    readings: tuple[NDArray[np.float32], ...]
+
+
+def crop_of(result: Result) -> Crop:
+    """The window of a result."""
+    request, readings = result.request, result.sampled.readings
+    experts = request.experts.masks
+    rows, columns = lesion_window(
+        readings, experts, spacing_mm=request.plane.spacing_mm, nothing=window_of(result.sampled.placement)
+    )
+    scaled = normalise(request.slice_input.pixels, result.sampled.grey, Intensity())
+    return Crop(
+        grey=_lung_window(scaled[rows, columns]),
+        to_world=to_world(request.plane),
+        experts=_split(experts[:, rows, columns]),
+        readings=_split(readings[:, rows, columns]),
+    )
+
+
+def lesion_window(
+    readings: NDArray[np.bool_],
+    experts: NDArray[np.bool_],
+    *,
+    spacing_mm: tuple[float, float],
+    nothing: tuple[slice, slice],
+) -> tuple[slice, slice]:
+    """Rows and columns around everything that is marked.
+
+    Args:
+        readings: (S, H, W).
+        experts: (R, H, W).
+        spacing_mm: Height and width of a pixel.
+        nothing: The window where nothing is marked.
+    """
+    marked = np.asarray(readings.any(axis=0) | experts.any(axis=0))
+    extents = [np.flatnonzero(lines.any(axis=1)) for lines in (marked, marked.T)]
+    if extents[0].size == 0:
+        return nothing
+    side_mm = max(
+        _LEAST_MM,
+        *((1 + _MARGIN) * (np.ptp(extent) + 1) * step for extent, step in zip(extents, spacing_mm, strict=True)),
+    )
+    rows, columns = (
+        _around(extent, round(side_mm / step), length)
+        for extent, step, length in zip(extents, spacing_mm, marked.shape, strict=True)
+    )
+    return rows, columns
+
+
+def to_world(plane: Plane) -> NDArray[np.float64]:
+    """Where one pixel down and one to the right lead, as in ``Crop``."""
+    own = Affine(scale=plane.scale, rotate=plane.rotate, shear=plane.shear).linear_matrix
+    return np.asarray(plane.affine[:-1, :-1] @ own)[-2:, -2:]
+
+
+def _around(extent: NDArray[np.intp], count: int, length: int) -> slice:
+    """``count`` indices around an extent, moved inside a slice of this length, or all that it has."""
+    count = min(count, length)
+    start = (int(extent[0]) + int(extent[-1]) + 1 - count) // 2
+    start = min(max(0, start), length - count)
+    return slice(start, start + count)
+
+
+def _split(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float32], ...]:
+    """The outline of each mask; pixel centres are at whole numbers and a half."""
+    if len(masks) == 0:
+        return ()
+    segments, number = outline_segments(masks)
+    ends = np.stack([segments[:, 0], segments.sum(axis=1)], axis=1) + np.float32(0.5)
+    return tuple(ends[number == i] for i in range(len(masks)))
+
+
+def _lung_window(scaled: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = (_scaled(hu) for hu in _LUNG_HU)
+    return np.rint(255 * np.clip((scaled - low) / (high - low), 0, 1)).astype(np.uint8)
+
+
+def _scaled(hu: float) -> float:
+    intensity = Intensity()
+    return (hu - intensity.lung_hu) / (intensity.tissue_hu - intensity.lung_hu)
