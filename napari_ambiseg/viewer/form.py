@@ -20,6 +20,7 @@ from napari_ambiseg.viewer.choosers import ExpertsChooser, ImageChooser
 from napari_ambiseg.viewer.controls import SettingsForm, tight
 from napari_ambiseg.viewer.live import Progress
 from napari_ambiseg.viewer.origin import Origin
+from napari_ambiseg.viewer.slice_browser import BrowseButton
 from napari_ambiseg.viewer.window_buttons import WindowButtons
 
 NOTICE = "For research, not for diagnosis."
@@ -36,6 +37,7 @@ class Form(QWidget):
         self.slice_number = QSpinBox()
         self.slice_number.setKeyboardTracking(False)
         self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
+        self.browse = BrowseButton()
         self.rendered = QLabel(RENDERED)
         self.rendered.setStyleSheet("color: #F0B429; font-weight: bold;")
         self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
@@ -65,7 +67,8 @@ class Form(QWidget):
     def show_origin(self, origin: Origin | None) -> None:
         """Show which slice of its file the image is; nothing for the user's own images."""
         several = origin is not None and origin.count > 1
-        self._rows.setRowVisible(self.slice_number, several)
+        self._rows.setRowVisible(self._slice_row, several or (origin is not None and bool(origin.split)))
+        self.browse.show_origin(origin)
         self.rendered.setVisible(origin is not None and origin.rendered)
         if origin is not None:
             blocked = self.slice_number.blockSignals(True)
@@ -107,7 +110,8 @@ class Form(QWidget):
         tight(self._rows)
         self._rows.addRow("Image", self.image)
         self._rows.addRow("Window", self.windows)
-        self._rows.addRow("Slice", self.slice_number)
+        self._slice_row = _row(self.slice_number, self.browse)
+        self._rows.addRow("Slice", self._slice_row)
         self._rows.addRow("Experts", self.experts)
         self.windows.wanted.connect(lambda wanted: self._rows.setRowVisible(self.windows, wanted))
         self.windows.refresh()

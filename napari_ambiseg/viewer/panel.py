@@ -136,14 +136,15 @@ class ReadingsPanel(QWidget):
             settings=settings,
         )
 
-    def go_to_slice(self, index: int) -> None:
+    def go_to_slice(self, index: int, split: str | None = None) -> None:
         """Show another slice of the file that the chosen image is from, in the layers that are there."""
         image = self.form.image.image
         origin = origin_of(image)
-        if image is None or origin is None or index == origin.index:
+        if image is None or origin is None or (index, split or origin.split) == (origin.index, origin.split):
             return
+        layers = [layer for layer in self._viewer.layers if belongs_to(layer, image)]
         try:
-            painted = sources.go_to(origin, index, [layer for layer in self._viewer.layers if belongs_to(layer, image)])
+            painted = sources.go_to(origin, index, layers, split=split)
         except AmbisegError as error:
             self.form.show_origin(origin)
             self._fail(error)
@@ -297,6 +298,7 @@ class ReadingsPanel(QWidget):
         self.form.zoom.clicked.connect(self.zoom)
         self.form.place.toggled.connect(self._on_place)
         self.form.slice_number.valueChanged.connect(lambda number: self.go_to_slice(number - 1))
+        self.form.browse.slice_wanted.connect(self.go_to_slice)
         self.form.image.image_changed.connect(self._on_image)
         self.form.experts.experts_changed.connect(self._redraw.start)
         self.form.settings.model_changed.connect(self._redraw.start)
