@@ -17,6 +17,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Models that engines convert are kept in a folder of the tests, not in the user's."""
+    os.environ["AMBISEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def _real_data(name: str) -> Path:
     folder = Path(os.environ.get("AMBISEG_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / name).is_file():
