@@ -1,17 +1,22 @@
 """Choose among the viewer's layers: one image, and the experts' masks. Both follow what is added, removed, renamed."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QPushButton, QSizePolicy, QWidget
 
+from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.viewer import experts
 from napari_ambiseg.viewer.elided import ElidedComboBox
 from napari_ambiseg.viewer.origin import reader_of, role_of
+
+BY_LABEL = "     each of its labels is an expert"
 
 
 class Connections:
@@ -98,7 +103,9 @@ class ExpertsChooser(QPushButton):
         self._image: Image | None = None
         self._known: list[Labels] = []
         self._chosen: list[Labels] = []
-        self.setMenu(QMenu(self))
+        menu = QMenu(self)
+        menu.aboutToShow.connect(partial(self._fill_menu, is_shown=True))
+        self.setMenu(menu)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Labels layers with the experts' masks: one each, or one stack of them")
         self.refresh(None)
@@ -127,18 +134,29 @@ class ExpertsChooser(QPushButton):
         self._fill()
 
     def _fill(self) -> None:
+        self._fill_menu()
+        self._show_text()
+        self.experts_changed.emit()
+
+    def _fill_menu(self, *, is_shown: bool = False) -> None:
+        """All layers; when the menu is shown, also who might have several experts, which takes a look at the masks."""
         menu = self.menu()
         menu.clear()
         for layer in self._known:
-            action = QAction(layer.name, menu)
-            action.setCheckable(True)
-            action.setChecked(layer in self._chosen)
-            action.toggled.connect(lambda on, layer=layer: self._on_toggled(layer, on))
-            menu.addAction(action)
+            on = layer in self._chosen
+            _add(menu, layer.name, on, partial(self._on_toggled, layer))
+            if is_shown and on and (experts.is_by_label(layer) or experts.has_labels(layer)):
+                _add(menu, BY_LABEL, experts.is_by_label(layer), partial(self.take_by_label, layer))
         if not self._known:
             menu.addAction("no Labels layers").setEnabled(False)
-        self._show_text()
-        self.experts_changed.emit()
+
+    def take_by_label(self, layer: Labels, on: bool) -> None:
+        """Take each label of a layer as an expert, or all of them as one."""
+        try:
+            experts.set_by_label(layer, on)
+        except InputImageError as error:
+            show_error(str(error))
+        self._fill()
 
     def _on_toggled(self, layer: Labels, on: bool) -> None:
         self._chosen = [*self._chosen, layer] if on else [other for other in self._chosen if other is not layer]
@@ -148,6 +166,14 @@ class ExpertsChooser(QPushButton):
     def _show_text(self) -> None:
         count = len(self.layers)
         self.setText("none" if count == 0 else self.layers[0].name if count == 1 else f"{count} layers")
+
+
+def _add(menu: QMenu, text: str, on: bool, toggled: Callable[[bool], None]) -> None:
+    action = QAction(text, menu)
+    action.setCheckable(True)
+    action.setChecked(on)
+    action.toggled.connect(toggled)
+    menu.addAction(action)
 
 
 def _reader_first(layer: Labels) -> tuple[bool, int]:
