@@ -28,13 +28,10 @@ def prepare(side: str, quick: bool) -> Callable[[], Figures]:
     """A window with the dock, ready to run."""
     from qtpy.QtCore import QEventLoop, QTimer
 
-    from benchmarks import models, windows
-    from napari_ambiseg.models.checkpoint import save_checkpoint
+    from benchmarks import windows
 
-    model = models.named_model("tiny" if quick else "paper", 32 if quick else 128)
-    path = Path(os.environ[SCRATCH]) / "model.safetensors"
-    save_checkpoint(path, models.diffusion_of(model), model.header)
-    viewer, panel = windows.open_dock(path, 128, readings=2 if quick else 16, show=side == _SHOWN)
+    model = windows.slow_model(Path(os.environ[SCRATCH]), *(("tiny", 32) if quick else ("paper", 128)))
+    viewer, panel = windows.open_dock(model, 128, readings=2 if quick else 16, show=side == _SHOWN)
     windows.run_to_its_end(panel)  # layers are made and libraries loaded
 
     def wait(milliseconds: int) -> None:

@@ -29,7 +29,7 @@ _RATIO_GOALS = {LOOP: 0.60, BATCH: None, MONAI: 0.57, DIFFUSERS: 0.50}
 
 
 def sides(quick: bool) -> tuple[str, ...]:
-    """Engines between what they are compared with; whole numbers are judged on many slices first, which is not quick."""
+    """Engines between what they are compared with; int8 is judged on many slices first, which is not quick."""
     return (LIMIT, *(name for name in ENGINES if not (quick and name == INT8)), LOOP, BATCH, MONAI, DIFFUSERS)
 
 

@@ -3,17 +3,21 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import napari
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from torch import Tensor, nn
 
+from benchmarks.models import diffusion_of, named_model
 from benchmarks.shapes import lesions
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
+from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions, State, register
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.settings import Settings
@@ -34,9 +38,33 @@ class Lesions(nn.Module):
 
     def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
         """See ``Segmenter.sample``."""
-        masks = [lesions(1, image.shape[-1], radius=_RADIUS, seed=seed) for seed in seeds]
-        x_hat = torch.from_numpy(np.stack(masks)).float() * 2 - 1
+        x_hat = lesion_estimates(image, seeds)
         yield State(step=1, total=1, log_snr=float("inf"), x_t=x_hat, x_hat=x_hat)
+
+
+@register("benchmark-slow-lesions")
+class SlowLesions(DiffusionSegmenter):
+    """Computes as long as a diffusion model does, then shows lesions: what a trained model's window has to draw.
+
+    Weights are random here, and random answers would be noise, with a hundred times as many outlines.
+    """
+
+    kind: ClassVar[str] = "benchmark-slow-lesions"
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(TypeAdapter(DiffusionConfig).validate_python(config))
+
+    def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:
+        """See ``Segmenter.sample``."""
+        shown = lesion_estimates(image, seeds)
+        for state in super().sample(image, seeds=seeds, options=options):
+            yield replace(state, x_hat=shown)
+
+
+def lesion_estimates(image: Tensor, seeds: Sequence[int]) -> Tensor:
+    """A lesion for each seed on the grid of an image (1, h, w), as estimates (S, 1, h, w)."""
+    masks = [lesions(1, image.shape[-1], radius=_RADIUS, seed=seed) for seed in seeds]
+    return torch.from_numpy(np.stack(masks)).float() * 2 - 1
 
 
 def lesions_model(folder: Path, side_px: int) -> Path:
@@ -44,6 +72,16 @@ def lesions_model(folder: Path, side_px: int) -> Path:
     path = folder / f"lesions-{side_px}.safetensors"
     header = Header(kind=Lesions.kind, config={}, grid=Grid(size=(side_px, side_px)), name="lesions")
     save_checkpoint(path, Lesions({}), header)
+    return path
+
+
+def slow_model(folder: Path, network: str, side_px: int) -> Path:
+    """The file of a model that computes a network of a named size at every step, and shows lesions."""
+    path = folder / f"slow-{network}-{side_px}.safetensors"
+    model = named_model(network, side_px)
+    segmenter = SlowLesions(model.header.config)
+    segmenter.load_state_dict(diffusion_of(model).state_dict())
+    save_checkpoint(path, segmenter, replace(model.header, kind=SlowLesions.kind))
     return path
 
 
