@@ -11,8 +11,10 @@ from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
 from napari_ambiseg.viewer.result import summary
 from napari_ambiseg.viewer.showing import Showing
+from napari_ambiseg.viewer.sizes_tab import SizesTab
 from napari_ambiseg.viewer.table import ReadingsTable
 from napari_ambiseg.viewer.table_tab import TableTab
+from napari_ambiseg.viewer.ways_tab import WaysTab
 
 _PER_UNIT = 100  # positions of the threshold slider
 _SEEN = {
@@ -60,6 +62,8 @@ class ResultsBox(QWidget):
         self.grouping = Grouping(showing, self)
         self.gallery = Gallery(showing, self.grouping)
         self.tabs.addTab(self.gallery, "Gallery")
+        self.tabs.addTab(WaysTab(showing, self.grouping), "Ways")
+        self.tabs.addTab(SizesTab(showing), "Sizes")
         self.player = Player()
         self.player.moved.connect(self._on_moved)
         self.seen = {text: QCheckBox(text) for text in _SEEN}

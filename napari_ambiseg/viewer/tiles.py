@@ -1,9 +1,10 @@
 """The grid of the gallery: paints its tiles, and tells which one the user points at."""
 
-from qtpy.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent, QPainter, QPen, QResizeEvent
-from qtpy.QtWidgets import QListView, QSizePolicy, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from qtpy.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPen, QResizeEvent
+from qtpy.QtWidgets import QListView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from napari_ambiseg.viewer.choosing_list import ChoosingList
 from napari_ambiseg.viewer.gallery_model import GalleryModel
 
 _EDGE, _FRAME = 3, 2.0
@@ -39,17 +40,12 @@ class TilePainter(QStyledItemDelegate):
         return view.gridSize() if isinstance(view, QListView) else super().sizeHint(option, index)
 
 
-class Tiles(QListView):
+class Tiles(ChoosingList):
     """The grid of tiles, as many columns as the width has room for.
 
     Args:
         wanted: How wide a thumbnail is wanted, in pixels.
-
-    Signals:
-        chosen: Row that the user has clicked on, and whether by mouse; otherwise the keyboard has reached it.
     """
-
-    chosen = Signal(int, bool)
 
     def __init__(self, wanted: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,13 +54,7 @@ class Tiles(QListView):
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
-        self.setSelectionMode(QListView.SelectionMode.NoSelection)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # a bar that comes and goes moves columns
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(_LOWEST)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.clicked.connect(lambda index: self.chosen.emit(index.row(), True))
 
     def sizeHint(self) -> QSize:
         """Low, so that the dock fits a small screen; it grows where there is room."""
@@ -80,13 +70,6 @@ class Tiles(QListView):
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fit()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows choose."""
-        before = self.currentIndex().row()
-        super().keyPressEvent(event)
-        if (row := self.currentIndex().row()) != before and row >= 0:
-            self.chosen.emit(row, False)
 
     def _fit(self) -> None:
         room = self.viewport().width() - 2

@@ -1,0 +1,107 @@
+"""Where everything in a strip of sizes lies. No windows.
+
+A strip shows one measure: a dot a reading, from left to right by its size, dots that would hide each other one above
+the other. Whoever sees nothing has no size, and stands apart: in a gutter at the left.
+
+Legend: S samples, R readers (experts); x to the right and y downwards, in pixels of the screen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ambiseg.readings.distribution import Distribution
+
+DOT = 6.0
+"""Diameter of a reading's dot."""
+
+MARK = 4.5
+"""Half the width of an expert's mark."""
+
+GUTTER = 52.0
+"""Width of the place of those who see nothing."""
+
+_BETWEEN = 10.0  # gutter and scale
+_ROUND = (1, 2, 4, 6, 8, 10)  # so that quarters of the scale are easy to read
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A horizontal line with room for dots above it.
+
+    Attributes:
+        left: Where 0 is.
+        right: Where ``top`` is.
+        above: Upper end of the room for dots.
+        y: Of the line.
+        top: Value at the right end.
+    """
+
+    left: float
+    right: float
+    above: float
+    y: float
+    top: float
+
+    def x(self, value: float) -> float:
+        """Where a value is."""
+        return self.left + (self.right - self.left) * value / self.top
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Where everything of one strip lies.
+
+    Attributes:
+        scale: The scale.
+        readings: Centre of each reading's dot (S, 2), as x and y.
+        experts: Upper tip of each expert's mark (R, 2).
+    """
+
+    scale: Scale
+    readings: NDArray[np.float64]
+    experts: NDArray[np.float64]
+
+
+def spots_of(one: Distribution, *, left: float, right: float, above: float, y: float) -> Spots:
+    """Place one measure; arguments as in ``Scale``."""
+    scale = Scale(left, right, above, y, scale_top([*one.samples.tolist(), *one.experts.tolist()]))
+    return Spots(scale, _dots(one.samples, scale), _marks(one.experts, scale))
+
+
+def scale_top(values: Sequence[float]) -> float:
+    """End of a scale from 0 that holds all values: 1, 2, 4, 6 or 8 times a power of ten."""
+    most = max(values, default=0.0)
+    if most <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(next(step * power for step in _ROUND if step * power >= most * (1 - 1e-12)))
+
+
+def piled(positions: NDArray[np.float64], diameter: float) -> NDArray[np.int64]:
+    """The lowest level at which each of some dots (N,) touches no other, placed from left to right."""
+    levels, last = np.zeros(len(positions), np.int64), list[float]()
+    for i in np.argsort(positions, kind="stable"):
+        free = (level for level, before in enumerate(last) if positions[i] - before >= diameter)
+        levels[i] = level = next(free, len(last))
+        last[level : level + 1] = [float(positions[i])]
+    return levels
+
+
+def _dots(values: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
+    """Centres of dots, as high as there is room, on the scale or in the gutter."""
+    drawn, columns = values > 0, int((GUTTER - _BETWEEN) // DOT)
+    rank = np.cumsum(~drawn) - 1  # among those that see nothing
+    x = np.where(drawn, scale.left + values / scale.top * (scale.right - scale.left), (rank % columns + 1) * DOT)
+    level = rank // columns
+    level[drawn] = piled(x[drawn], DOT)
+    step = min(DOT, (scale.y - scale.above - DOT - 1) / max(1, level.max(initial=0)))
+    return np.column_stack([x, scale.y - 1 - DOT / 2 - level * step]).astype(np.float64)
+
+
+def _marks(values: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
+    rank = np.cumsum(values == 0) - 1
+    x = [scale.x(value) if value else MARK * (2 * place + 1) for value, place in zip(values, rank, strict=True)]
+    return np.column_stack([x, np.full(len(values), scale.y + 1)])
