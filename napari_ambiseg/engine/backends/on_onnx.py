@@ -8,13 +8,9 @@ one thread a session computes in the thread that calls it, without Python's lock
 at a time. Sessions live as long as the model that they were made from.
 """
 
-import importlib
-import platform
-from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,14 +19,10 @@ from torch import Tensor, nn
 
 from napari_ambiseg.engine.backends import onnx_cache
 from napari_ambiseg.engine.backends.onnx_cache import ChecksFailed, Entry
+from napari_ambiseg.engine.backends.onnx_runtime import require_package, require_runtime, rewritten, session, translated
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter, brief
-
-T = TypeVar("T")
-
-_OLDEST = (1, 19)
-_REMEDY = 'install it with `pip install "napari-ambiseg[fast]"`, or use the engine torch'
+from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter
 
 _opened: WeakKeyDictionary[nn.Module, dict[Entry, "Sessions"]] = WeakKeyDictionary()
 _opening = Lock()
@@ -40,7 +32,7 @@ class Sessions:
     """A converted model, and the sessions that compute it.
 
     Args:
-        source: Its file, or itself.
+        source: The graph as the runtime has rewritten it: its file, or itself.
     """
 
     def __init__(self, source: Path | bytes) -> None:
@@ -56,12 +48,12 @@ class Sessions:
         """
         with self._lock:
             if threads not in self._by_threads:
-                self._by_threads[threads] = _translated(lambda: _session(self.source, threads))
-        session = self._by_threads[threads]
+                self._by_threads[threads] = translated(lambda: session(self.source, threads=threads))
+        computing = self._by_threads[threads]
 
         def answer(x: Tensor, t: Tensor) -> Tensor:
             inputs = {"x": x.detach().float().contiguous().numpy(), "t": t.detach().float().contiguous().numpy()}
-            answered: list[np.ndarray[Any, Any]] = _translated(lambda: session.run(None, inputs))
+            answered: list[np.ndarray[Any, Any]] = translated(lambda: computing.run(None, inputs))
             return torch.from_numpy(answered[0])
 
         return answer
@@ -86,7 +78,7 @@ class OnnxBackend:
                 only once, or if the converted model differs too much from the model.
         """
         segmenter = _iterated(model)
-        _require_runtime()
+        require_runtime()
         entry = _entry(model, int8=int8)
         with _opening:
             opened = _opened.setdefault(segmenter.network, {})
@@ -107,7 +99,7 @@ class OnnxBackend:
         """Whether ``open`` would not have to convert anything."""
         try:
             segmenter = _iterated(model)
-            _require_runtime()
+            require_runtime()
             entry = _entry(model, int8=int8)
             return entry in _opened.get(segmenter.network, {}) or entry.find() is not None
         except EngineError:
@@ -135,24 +127,6 @@ def _entry(model: Model, *, int8: bool) -> Entry:
     return onnx_cache.entry(model, precision="int8" if int8 else "float32")
 
 
-def _require_runtime() -> ModuleType:
-    """ONNX Runtime, if there is one that can compute here."""
-    if platform.machine() in ("x86_64", "AMD64") and not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
-        raise EngineError("this processor has no AVX2, which ONNX Runtime needs to be fast; use the engine torch")
-    runtime = _imported("onnxruntime")
-    found: str = getattr(runtime, "__version__", "0")
-    if tuple(int(part) for part in found.split(".")[:2] if part.isdigit()) < _OLDEST:
-        raise EngineError(f"ONNX Runtime {found} is older than {_OLDEST[0]}.{_OLDEST[1]}; {_REMEDY}")
-    return runtime
-
-
-def _imported(package: str) -> ModuleType:
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise EngineError(f"the package {package} is not installed or broken ({brief(error)}); {_REMEDY}") from error
-
-
 def _source(model: Model, entry: Entry, *, int8: bool) -> Path | bytes:
     """The checked model: its file, or itself where no file can be kept."""
     with entry.locked():
@@ -168,55 +142,29 @@ def _source(model: Model, entry: Entry, *, int8: bool) -> Path | bytes:
 
 def _converted(model: Model) -> bytes:
     """The model in float32, checked."""
-    _imported("onnx")
+    require_package("onnx")
     from napari_ambiseg.engine.backends.onnx_checks import require_same_estimates
     from napari_ambiseg.engine.backends.onnx_networks import network_model
 
-    segmenter = _iterated(model)
-    payload = _translated(lambda: network_model(segmenter.network, model.header.grid.size))
-    converted = segmenter.computed_by(Sessions(payload).network(torch.get_num_threads()))
-    _translated(lambda: require_same_estimates(segmenter, converted, model.header.grid))
-    return payload
+    segmenter, grid = _iterated(model), model.header.grid
+    graph = translated(lambda: rewritten(network_model(segmenter.network, grid.size)))
+    converted = segmenter.computed_by(Sessions(graph).network(torch.get_num_threads()))
+    translated(lambda: require_same_estimates(segmenter, converted, grid))
+    return graph
 
 
 def _quantised(model: Model) -> bytes:
     """The model in int8, checked; the one in float32 is made on the way."""
-    _imported("onnx")
+    require_package("onnx")
     from napari_ambiseg.engine.backends.onnx_checks import require_same_readings
     from napari_ambiseg.engine.backends.onnx_int8 import bundled_images, quantised
+    from napari_ambiseg.engine.backends.onnx_networks import network_model
 
     segmenter, threads = _iterated(model), torch.get_num_threads()
-    images = _translated(lambda: bundled_images(model))
-    source = _source(model, _entry(model, int8=False), int8=False)
-    exact = Sessions(source).network(threads)
-    payload = _translated(lambda: quantised(source, segmenter, exact, images))
-    network = Sessions(payload).network(threads)
-    in_int8, in_float32 = segmenter.computed_by(network), segmenter.computed_by(exact)
-    _translated(lambda: require_same_readings(in_float32, in_int8, images))
-    return payload
-
-
-def _session(source: Path | bytes, threads: int) -> Any:
-    runtime: Any = _require_runtime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.enable_mem_pattern = False  # plans take twice the memory of what they plan for, and no less time
-    options.log_severity_level = 4  # failures are raised; warnings would land on the user's terminal
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # between calls the processor is free
-    content = source if isinstance(source, bytes) else str(source)
-    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _translated(compute: Callable[[], T]) -> T:
-    """What ``compute`` answers, every failure as an ``EngineError``.
-
-    ONNX Runtime's exceptions have no common base, ``onnx`` and the quantiser raise whatever comes to them.
-    """
-    try:
-        return compute()
-    except (EngineError, MemoryError):
-        raise
-    except Exception as error:
-        raise EngineError(
-            f"ONNX Runtime cannot compute this model here ({brief(error)}); use the engine torch"
-        ) from error
+    images = translated(lambda: bundled_images(model))
+    exact = Sessions(_source(model, _entry(model, int8=False), int8=False)).network(threads)
+    plain = translated(lambda: network_model(segmenter.network, model.header.grid.size))
+    graph = translated(lambda: rewritten(quantised(plain, segmenter, exact, images)))
+    in_int8 = segmenter.computed_by(Sessions(graph).network(threads))
+    translated(lambda: require_same_readings(segmenter.computed_by(exact), in_int8, images))
+    return graph

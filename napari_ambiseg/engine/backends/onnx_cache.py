@@ -1,8 +1,8 @@
 """Converted models on disk, so that a model is written and checked once.
 
 A file is named after everything that it depends on: the network (SHA-256 of its sizes and weights), the grid, the
-precision, and what made it and runs it (versions, kind of processor). Whatever changes, another file is looked for, and
-the old one of the same network is removed when the new one is there. Beside each file lies a record with the file's
+precision, the kind of processor, and the versions of what made it and runs it. Whatever changes, another file is looked
+for; files of other versions are removed when the new one is there. Beside each file lies a record with the file's
 SHA-256, written last: a file that was cut off or altered is made again. A model that did not pass its checks leaves a
 record without a file, so that nobody waits for the same checks twice.
 
@@ -16,6 +16,7 @@ import platform
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -45,22 +46,28 @@ class Entry:
     Attributes:
         network: First digits of the network's SHA-256.
         variant: Its grid and precision.
-        made_by: First digits of the SHA-256 of versions and kind of processor.
+        processor: First digits of the SHA-256 of what the processor can do.
+        made_by: First digits of the SHA-256 of the versions.
     """
 
     network: str
     variant: str
+    processor: str
     made_by: str
 
     @property
     def file(self) -> Path:
         """Where the converted model is."""
-        return folder() / f"{self.network}-{self.variant}-{self.made_by}.onnx"
+        return folder() / f"{self._but_for_versions}{self.made_by}.onnx"
 
     @property
     def record(self) -> Path:
         """Where it says that the file is complete, or why there is none."""
         return self.file.with_suffix(".json")
+
+    @property
+    def _but_for_versions(self) -> str:
+        return f"{self.network}-{self.variant}-{self.processor}-"
 
     def find(self) -> Path | None:
         """The file, if it is there and complete.
@@ -115,7 +122,7 @@ class Entry:
     def _remove_others(self) -> None:
         """Other versions of this file, and the files that were used longest ago while there are too many bytes."""
         others = [path for path in self.file.parent.glob("*.json") if path != self.record]
-        outdated = [path for path in others if path.name.startswith(f"{self.network}-{self.variant}-")]
+        outdated = [path for path in others if path.name.startswith(self._but_for_versions)]
         with suppress(OSError):
             kept = sorted((path for path in others if path not in outdated), key=lambda path: path.stat().st_mtime)
             sizes = {path: _size(path.with_suffix(".onnx")) for path in kept}
@@ -143,14 +150,24 @@ def entry(model: Model, *, precision: str) -> Entry:
     return Entry(
         network=_short(f"{sizes} {digest(weights)}", 16),
         variant=f"{height}x{width}-{precision}",
-        made_by=_short(repr(_circumstances()), 8),
+        processor=_short(_processor(), 8),
+        made_by=_short(repr(_versions()), 8),
     )
 
 
-def _circumstances() -> list[str]:
-    """What a converted model depends on besides the network."""
-    packages = [f"{name} {_version(name)}" for name in ("napari-ambiseg", "onnx", "onnxruntime", "torch")]
-    return [str(FORMAT), *packages, platform.machine(), torch.backends.cpu.get_cpu_capability()]
+def _versions() -> list[str]:
+    """What a converted model depends on besides the network and the processor."""
+    return [str(FORMAT), *(f"{name} {_version(name)}" for name in ("napari-ambiseg", "onnx", "onnxruntime", "torch"))]
+
+
+@cache
+def _processor() -> str:
+    """What decides in which form a graph suits the processor: a home folder may be shared by several kinds."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line
+    return f"{platform.machine()} {platform.processor()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _version(package: str) -> str:

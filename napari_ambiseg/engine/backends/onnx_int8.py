@@ -40,16 +40,16 @@ class _Recorded(CalibrationDataReader):
         return next(self._calls, None)
 
 
-def quantised(source: Path | bytes, segmenter: IteratedSegmenter, network: Network, images: Sequence[Tensor]) -> bytes:
+def quantised(graph: bytes, segmenter: IteratedSegmenter, network: Network, images: Sequence[Tensor]) -> bytes:
     """A converted model in int8.
 
     Args:
-        source: The model in float32, as a file or as it is.
+        graph: The model in float32, as it was written.
         segmenter: The model that it was made from.
         network: What computes the float32 one.
         images: Slices as the model's input, to calibrate with.
     """
-    model = onnx.load_from_string(source if isinstance(source, bytes) else source.read_bytes())
+    model = onnx.load_from_string(graph)
     exact = [node.name for node in model.graph.node if node.name.startswith(EXACT)]
     # Says that shapes are settled, which the quantiser would otherwise ask for on the terminal.
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})

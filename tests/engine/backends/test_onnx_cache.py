@@ -9,7 +9,7 @@ import pytest
 from napari_ambiseg.engine.backends import onnx_cache
 from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.engine.backends.onnx_cache import ChecksFailed, Entry
-from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.models.checkpoint import Grid, Header, Model
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "onnx"
 
 
-def entry(network: str = "anna", variant: str = "64x64-float32", made_by: str = "now") -> Entry:
-    return Entry(network, variant, made_by)
+def entry(
+    network: str = "anna", variant: str = "64x64-float32", processor: str = "wide", made_by: str = "now"
+) -> Entry:
+    return Entry(network, variant, processor, made_by)
 
 
 def test_what_is_kept_is_found() -> None:
@@ -56,7 +58,12 @@ def test_a_failure_is_remembered_until_something_changes() -> None:
 
 
 def test_a_new_version_replaces_the_old_one_alone() -> None:
-    others = [entry(variant="64x64-int8"), entry(variant="32x32-float32"), entry(network="ben")]
+    others = [
+        entry(variant="64x64-int8"),
+        entry(variant="32x32-float32"),
+        entry(network="ben"),
+        entry(processor="narrow"),
+    ]
     for one in [entry(), *others]:
         one.keep(b"graph")
     entry(made_by="later").keep(b"newer graph")
@@ -121,12 +128,12 @@ def test_a_lock_that_nobody_gives_back_is_not_waited_for_forever(monkeypatch: py
         assert entry().keep(b"graph")
 
 
-def test_an_entry_depends_on_weights_grid_precision_and_versions(
-    diffusion: Model, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_depends_on_grid_precision_and_versions(diffusion: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = onnx_cache.entry(diffusion, precision="float32")
     assert onnx_cache.entry(diffusion, precision="float32") == plain
     assert onnx_cache.entry(diffusion, precision="int8") != plain
+    wide = Model(diffusion.segmenter, Header(kind="test", config={}, grid=Grid((32, 32))))
+    assert onnx_cache.entry(wide, precision="float32") != plain
     monkeypatch.setattr(onnx_cache, "FORMAT", -1)
     other = onnx_cache.entry(diffusion, precision="float32")
     assert (other.network, other.variant) == (plain.network, plain.variant)
