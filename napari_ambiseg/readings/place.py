@@ -149,9 +149,11 @@ def place(mask: NDArray[np.bool_], readings: Among) -> Place:
 
 
 def told(found: Place) -> str:
-    """One line for whoever draws, "44 mm², larger than 71 % of the readings · mean Dice ... · most like way 1"."""
-    parts = [f"{found.area_mm2:.0f} mm², larger than {100 * found.area_rank:.0f} % of the readings"]
-    experts = "" if math.isnan(found.mean_dice_experts) else f", {found.mean_dice_experts:.2f} with the experts"
+    """One line for whoever draws, "44 mm², larger than 71 % of 16 readings · mean Dice ... · most like way 1"."""
+    readings, readers = len(found.dice_samples), len(found.dice_experts)
+    parts = [f"{found.area_mm2:.0f} mm², larger than {100 * found.area_rank:.0f} % of {readings} readings"]
+    who = f"{readers} experts" if readers > 1 else "the expert"
+    experts = f", {found.mean_dice_experts:.2f} with {who}" if readers else ""
     parts.append(f"mean Dice {found.mean_dice_samples:.2f} with the readings{experts}")
     parts.append(f"most like way {found.mode + 1}" if found.usual_way else "like none of the ways that were drawn")
     return " · ".join(parts)

@@ -44,7 +44,7 @@ def test_a_mask_where_nobody_drew_is_like_none() -> None:
     assert not found.usual_way
     assert (found.rank, found.support, found.mean_dice_samples) == (0.125, 0, 0)  # tied with the stray reading
     assert told(found) == (
-        "5 mm², larger than 0 % of the readings · mean Dice 0.00 with the readings, 0.00 with the experts · "
+        "5 mm², larger than 0 % of 4 readings · mean Dice 0.00 with the readings, 0.00 with 2 experts · "
         "like none of the ways that were drawn"
     )
 
@@ -80,7 +80,7 @@ def test_without_experts_or_others_there_is_nothing_to_compare_with() -> None:
     found = place(bars((0, 10))[0], among(samples=bars((0, 9)), experts=READINGS.experts[:0], spacing_mm=(1, 1)))
     assert math.isnan(found.rank)
     assert math.isnan(found.mean_dice_experts)
-    assert "experts" not in told(found)
+    assert "expert" not in told(found)
 
 
 def test_masks_of_other_slices_are_refused() -> None:
