@@ -17,7 +17,7 @@ rooms here bring the one to the other and the readings back:
 Legend: S samples, T steps kept, H x W the slice's pixels, h x w the model's grid.
 """
 
-from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model
+from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model, model_file
 from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
@@ -41,6 +41,7 @@ __all__ = [
     "check_slice",
     "join",
     "load_model",
+    "model_file",
     "place",
     "reading_seeds",
     "run",

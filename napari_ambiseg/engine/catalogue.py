@@ -18,11 +18,11 @@ def bundled_models() -> dict[str, Path]:
     return {path.stem: path for path in files}
 
 
-def load_model(name_or_path: str | Path) -> Model:
-    """A bundled model by its name, or any model file by its path; kept in memory until the file changes.
+def model_file(name_or_path: str | Path) -> Path:
+    """The file of a bundled model, or the path that was given.
 
     Raises:
-        CheckpointError: If there is no such model, or its file is damaged or of another format or version.
+        CheckpointError: If there is no such model.
     """
     bundled = bundled_models()
     path = bundled.get(str(name_or_path), Path(name_or_path))
@@ -31,6 +31,16 @@ def load_model(name_or_path: str | Path) -> Model:
         raise CheckpointError(
             f"there is no model {str(name_or_path)!r}; give the path of a {_SUFFIX} file or a bundled name ({names})"
         )
+    return path
+
+
+def load_model(name_or_path: str | Path) -> Model:
+    """A bundled model by its name, or any model file by its path; kept in memory until the file changes.
+
+    Raises:
+        CheckpointError: If there is no such model, or its file is damaged or of another format or version.
+    """
+    path = model_file(name_or_path)
     status = path.stat()
     return _load(path.resolve(), status.st_mtime_ns, status.st_size)
 

@@ -5,26 +5,29 @@ from pathlib import Path
 
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_ambiseg.viewer import shortcuts
 from napari_ambiseg.viewer.choosers import ExpertsChooser, ImageChooser
 from napari_ambiseg.viewer.controls import SettingsForm, tight
-from napari_ambiseg.viewer.live import Progress
+from napari_ambiseg.viewer.machine import Wait
 from napari_ambiseg.viewer.origin import Origin
+from napari_ambiseg.viewer.run_row import RunRow
 from napari_ambiseg.viewer.slice_browser import BrowseButton
 from napari_ambiseg.viewer.window_buttons import WindowButtons
 
 NOTICE = "For research, not for diagnosis."
 RENDERED = "Rendered pixels, real outlines"
+_UNUSUAL, _SERIOUS = "#F0B429", "#FF7B72"
 
 
 class Form(QWidget):
@@ -39,30 +42,39 @@ class Form(QWidget):
         self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
         self.browse = BrowseButton()
         self.rendered = QLabel(RENDERED)
-        self.rendered.setStyleSheet("color: #F0B429; font-weight: bold;")
+        self.rendered.setStyleSheet(f"color: {_UNUSUAL}; font-weight: bold;")
         self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
         self.experts = ExpertsChooser(viewer)
         self.settings = SettingsForm(bundled)
         self.place = QPushButton("Place on lesion")
         self.place.setCheckable(True)
-        self.place.setToolTip("Click on the lesion to move the model's field of view there")
+        shortcuts.bind(self.place, shortcuts.PLACE)
         self.zoom = QPushButton("Zoom to it")
-        self.zoom.setToolTip("Fill the view with the model's field of view")
-        self.run = _button("Run", "Alt+R", "Draw readings")
-        self.cancel = _button("Cancel", "Esc", "Stop after the current step")
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(True)
-        self.progress.setMaximumHeight(14)
+        shortcuts.bind(self.zoom, shortcuts.ZOOM)
+        self.hint, self.wait_hint = _hint(), _hint()
+        self.buttons = RunRow()
+        self.run, self.cancel, self.progress = self.buttons.run, self.buttons.cancel, self.buttons.progress
+        self.escape = QShortcut(QKeySequence(shortcuts.CANCEL.keys), self)
+        self.escape.setEnabled(False)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._arrange()
-        self.show_idle()
+        self.show_hints("", None)
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show one sentence on what is going on."""
-        self.status.setStyleSheet("color: #FF7B72;" if is_error else "")
+        self.status.setStyleSheet(f"color: {_SERIOUS};" if is_error else "")
         self.status.setText(text)
+
+    def show_hints(self, hint: str, wait: Wait | None) -> None:
+        """Show what is unusual in what is set, and that a run will take long; "" and None for neither."""
+        self.hint.setText(hint)
+        self.hint.setHidden(not hint)
+        self.wait_hint.setHidden(wait is None)
+        if wait is not None:
+            self.wait_hint.setText(wait.text)
+            self.wait_hint.setStyleSheet(f"color: {_SERIOUS if wait.is_serious else _UNUSUAL};")
 
     def show_origin(self, origin: Origin | None) -> None:
         """Show which slice of its file the image is; nothing for the user's own images."""
@@ -76,34 +88,6 @@ class Form(QWidget):
             self.slice_number.setSuffix(f" of {origin.count}")
             self.slice_number.setValue(origin.index + 1)
             self.slice_number.blockSignals(blocked)
-
-    def show_running(self) -> None:
-        """A run has started; how long it is, its first step tells."""
-        self.run.setEnabled(False)
-        self.cancel.setEnabled(True)
-        self.cancel.setText("Cancel (Esc)")
-        self.progress.setFormat("")
-        self.progress.setRange(0, 0)
-
-    def show_progress(self, progress: Progress) -> None:
-        """How far the run has come; a model may take fewer steps than it was asked for."""
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
-        self.progress.setFormat(f"{progress.finished} of {progress.count} readings")
-
-    def show_cancelling(self) -> None:
-        """The run has been asked to stop."""
-        self.cancel.setEnabled(False)
-        self.cancel.setText("Cancelling…")
-
-    def show_idle(self) -> None:
-        """No run goes on."""
-        self.run.setEnabled(True)
-        self.cancel.setEnabled(False)
-        self.cancel.setText("Cancel (Esc)")
-        if self.progress.value() < self.progress.maximum() or self.progress.maximum() == 0:
-            self.progress.setRange(0, 1)  # a bar without a range would move on
-            self.progress.reset()
 
     def _arrange(self) -> None:
         self._rows = QFormLayout()
@@ -122,17 +106,16 @@ class Form(QWidget):
         layout.addLayout(self._rows)
         layout.addWidget(self.settings)
         layout.addLayout(_row(self.place, self.zoom))
-        layout.addLayout(_row(self.run, self.cancel))
-        layout.addWidget(self.progress)
+        for widget in (self.hint, self.wait_hint, self.buttons):
+            layout.addWidget(widget)
         layout.addWidget(self.status)
 
 
-def _button(text: str, shortcut: str, tip: str) -> QPushButton:
-    """A button that names its shortcut. A disabled one leaves its keys to napari."""
-    button = QPushButton(f"{text} ({shortcut})")
-    button.setShortcut(shortcut)
-    button.setToolTip(tip)
-    return button
+def _hint() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setStyleSheet(f"color: {_UNUSUAL};")
+    return label
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -9,24 +9,22 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
-from napari_ambiseg.errors import AmbisegError, InputImageError
-from napari_ambiseg.models.checkpoint import read_header
+from napari_ambiseg.errors import AmbisegError
 from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.ask import Ask
 from napari_ambiseg.viewer.choosers import Connections
 from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.form import NOTICE, Form
 from napari_ambiseg.viewer.layers import Canvas
-from napari_ambiseg.viewer.live import LivePicture
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
 from napari_ambiseg.viewer.plane import plane_of
 from napari_ambiseg.viewer.presenter import Presenter
-from napari_ambiseg.viewer.request import make_request
-from napari_ambiseg.viewer.result import Request, Result, View, told
+from napari_ambiseg.viewer.result import Request, Result, View
 from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.runs import Runs
 from napari_ambiseg.viewer.saving import save_figures, save_masks
-from napari_ambiseg.viewer.settings import Settings, remember_settings, remembered_settings, settings_path
+from napari_ambiseg.viewer.settings import Settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.study import Study
 from napari_ambiseg.viewer.tall_scroll import TallScroll
@@ -47,7 +45,7 @@ class ReadingsPanel(QWidget):
         # napari hands plugins a proxy that makes a new object of a layer at each look: no layer would be itself again.
         self._viewer: napari.viewer.Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         canvas = Canvas(self._viewer)
-        self._field = FieldOfView(self._viewer, canvas)
+        field = FieldOfView(self._viewer, canvas)
         self.error: Exception | None = None
         self.form = Form(self._viewer, bundled_models())
         self.showing = Showing(parent=self)
@@ -55,13 +53,23 @@ class ReadingsPanel(QWidget):
         self._presenter = Presenter(canvas, self.showing, self.results.seen_roles)
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
+        self.ask = Ask(
+            self._viewer,
+            self.form,
+            field,
+            self.showing,
+            self.runs,
+            self.where,
+            settings_file=settings_path(),
+            parent=self,
+        )
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
         self._arrange()
         self.show_settings(remembered_settings(settings_path()))
         self._connect_widgets()
-        self._connect_viewer()
+        self._connect_viewer(field)
         self.form.experts.refresh(self.form.image.image)
         self._on_image()
 
@@ -87,34 +95,19 @@ class ReadingsPanel(QWidget):
         Raises:
             SettingsError: If there is no model.
         """
-        return self.form.settings.settings(self.showing.threshold)
+        return self.ask.settings
 
     def show_settings(self, settings: Settings) -> None:
         """Set everything that can be set."""
-        self.form.settings.show_settings(settings)
-        self.showing.set_threshold(settings.threshold)
+        self.ask.show_settings(settings)
 
     def run(self) -> None:
         """Draw readings on the chosen image as it is shown now; problems are shown, not raised."""
-        if self.is_running:
-            return
-        self.error = None
-        try:
-            request = self.request()
-        except AmbisegError as error:
-            self._fail(error)
-            return
-        remember_settings(request.settings, settings_path())
-        self.results.player.pause()
-        self.form.show_running()
-        self.form.say(f"Reading {request.image_name!r}, {request.count} times …")
-        self.runs.start([request])
+        self.ask.run()
 
     def cancel(self) -> None:
         """Stop the run after the step that it is in."""
-        if self.is_running:
-            self.runs.cancel()
-            self.form.show_cancelling()
+        self.ask.cancel()
 
     def request(self) -> Request:
         """What a run would be asked now.
@@ -122,19 +115,7 @@ class ReadingsPanel(QWidget):
         Raises:
             AmbisegError: If it cannot be run.
         """
-        image = self.form.image.image
-        if image is None:
-            raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
-        settings, path = self.settings, self.form.settings.model.path
-        assert path is not None  # otherwise there are no settings
-        return make_request(
-            image,
-            self.form.experts.layers,
-            plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed),
-            grid=read_header(path).grid,
-            centre_px=self._field.centre_px,
-            settings=settings,
-        )
+        return self.ask.requests()[0]
 
     def go_to_slice(self, index: int, split: str | None = None) -> None:
         """Show another slice of the file that the chosen image is from, in the layers that are there."""
@@ -180,27 +161,23 @@ class ReadingsPanel(QWidget):
 
     def zoom(self) -> None:
         """Fill the view with the model's field of view."""
-        self._field.zoom()
+        self.form.zoom.click()
 
     # What the runs tell
 
-    def _on_progress(self, picture: LivePicture) -> None:
-        self.form.show_progress(picture.progress)
+    def _on_started(self) -> None:
+        self.error = None
+        self.results.player.pause()
 
     def _on_drawn(self, result: Result) -> None:
-        if result is not self.result:
-            self.form.say("Another slice is shown by now; the readings are kept, and shown when you go back to it.")
-            return
-        self._hide_expert_layers()
-        self._show_newest_layers()
-        self.form.say(told(result))
+        self.form.say(self.ask.told(result))
+        if result is self.result:
+            self._hide_expert_layers()
+            self._show_newest_layers()
 
     def _on_ended(self, error: Exception | None) -> None:
-        self.form.show_idle()
         if error is not None:
             self._fail(error)
-        elif self.runs.was_cancelled:
-            self.form.say("Cancelled.")
         self.run_ended.emit()
 
     def _fail(self, error: Exception) -> None:
@@ -222,7 +199,7 @@ class ReadingsPanel(QWidget):
     def _on_image(self) -> None:
         """Another image, or another slice of its file."""
         image = self.form.image.image
-        self._field.centre_px = None
+        self.ask.on_image()
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)
         self._redraw.start()
@@ -233,7 +210,7 @@ class ReadingsPanel(QWidget):
         image, where = self.form.image.image, self.where()
         if self.result is None and where is not None and (found := self.study.of(where)):
             self.showing.show(found[-1])
-        self._field.draw(image, self.form.settings.model.path)
+        self.ask.draw_box(add_missing=True)
         if image is None or self.result is not None:
             return
         if not self.form.experts.layers:
@@ -249,7 +226,8 @@ class ReadingsPanel(QWidget):
 
     def _move_field(self, event: object = None) -> None:
         """Another slice is shown. Nothing is added: napari moves to another slice also while layers are removed."""
-        self._field.draw(self.form.image.image, self.form.settings.model.path, add_missing=False)
+        self.ask.draw_box(add_missing=False)
+        self.ask.refresh()
         self._show_here()
 
     def _show_here(self) -> None:
@@ -276,27 +254,9 @@ class ReadingsPanel(QWidget):
         if folder:
             self.save_to(Path(folder))
 
-    def _on_place(self, on: bool) -> None:
-        image = self.form.image.image
-        if not on or image is None:
-            self._field.stop_waiting()
-            self.form.place.setChecked(False)
-            return
-        self.form.say("Click on the lesion.")
-        self._field.await_click(image, self._on_placed)
-
-    def _on_placed(self) -> None:
-        self.form.place.setChecked(False)
-        self.form.say("")
-        self._redraw.start()
-
     # Putting it together
 
     def _connect_widgets(self) -> None:
-        self.form.run.clicked.connect(self.run)
-        self.form.cancel.clicked.connect(self.cancel)
-        self.form.zoom.clicked.connect(self.zoom)
-        self.form.place.toggled.connect(self._on_place)
         self.form.slice_number.valueChanged.connect(lambda number: self.go_to_slice(number - 1))
         self.form.browse.slice_wanted.connect(self.go_to_slice)
         self.form.image.image_changed.connect(self._on_image)
@@ -304,21 +264,22 @@ class ReadingsPanel(QWidget):
         self.form.settings.model_changed.connect(self._redraw.start)
         self.results.save_wanted.connect(self._on_save)
         self.results.seen_changed.connect(self._presenter.show_roles)
-        self.runs.progressed.connect(self._on_progress)
+        self.ask.started.connect(self._on_started)
+        self.ask.failed.connect(self._fail)
         self.runs.drawn.connect(self._on_drawn)
         self.runs.ended.connect(self._on_ended)
 
-    def _connect_viewer(self) -> None:
+    def _connect_viewer(self, field: FieldOfView) -> None:
         events = self._viewer.layers.events
         connections = Connections()
         connections.make((events.inserted, events.removed, events.reordered, events.renamed), self._on_layers)
         dims = self._viewer.dims.events
         connections.make((dims.current_step, dims.order, dims.ndisplay), self._move_field)
-        sampler, field = self.runs.sampler, self._field
+        sampler = self.runs.sampler
 
         def let_go() -> None:  # no method: the widget is gone by then
             connections.drop()
-            field.stop_waiting()
+            field.end_placing()
 
         self.destroyed.connect(let_go)
         self.destroyed.connect(sampler.cancel)

@@ -120,6 +120,12 @@ def pixels_of(layer: Image, plane: Plane) -> NDArray[np.generic]:
     return np.asarray(finest(layer)[plane.index])
 
 
+def slice_distance_mm(layer: Image) -> float:
+    """From one slice of a volume to the next, in millimetres, or in the world where that has no unit of length."""
+    origin, end = (np.array(layer.data_to_world(p)) for p in (np.zeros(layer.ndim), np.eye(layer.ndim)[-3]))
+    return float(np.linalg.norm((end - origin) * [_millimetres(unit) or 1.0 for unit in layer.units]))
+
+
 def layer_shape(layer: Image | Labels) -> tuple[int, ...]:
     """Shape of a layer's data, at full resolution."""
     return tuple(finest(layer).shape)

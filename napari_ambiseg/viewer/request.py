@@ -1,18 +1,48 @@
-"""From layers to a request: all that a run needs, read once and checked; what the viewer does then is nothing to it."""
+"""From layers to requests: all that runs need, read once and checked; what the viewer does then is nothing to them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_ambiseg.engine import GreyScale, SliceInput, check_slice, place
+from napari_ambiseg.engine import GreyScale, Placement, SliceInput, check_slice, model_file, place
 from napari_ambiseg.models.checkpoint import Grid
 from napari_ambiseg.viewer.experts import expert_masks
+from napari_ambiseg.viewer.field_of_view import extent_of, grid_of
 from napari_ambiseg.viewer.origin import origin_of
 from napari_ambiseg.viewer.plane import Plane, pixels_of
-from napari_ambiseg.viewer.result import Request
-from napari_ambiseg.viewer.settings import Settings
-from napari_ambiseg.viewer.where import where_of
+from napari_ambiseg.viewer.result import Request, Result
+from napari_ambiseg.viewer.settings import MOST_READINGS, Settings
+from napari_ambiseg.viewer.where import Where, where_of
+
+
+def make_requests(
+    image: Image,
+    experts: Sequence[Labels],
+    planes: Sequence[Plane],
+    *,
+    centre_px: tuple[float, float] | None,
+    settings: Settings,
+) -> list[Request]:
+    """What is asked of each of the chosen models, on each of some slices; arguments as those of ``make_request``.
+
+    Raises:
+        AmbisegError: As ``make_request``, or if a model's file cannot be read.
+    """
+    grids = {model: grid_of(model_file(model)) for model in settings.models}
+    return [
+        make_request(
+            image,
+            experts,
+            plane,
+            grid=grid,
+            centre_px=centre_px,
+            settings=replace(settings, model=model, also=()),
+        )
+        for plane in planes
+        for model, grid in grids.items()
+    ]
 
 
 def make_request(
@@ -43,9 +73,51 @@ def make_request(
         spacing_mm=plane.spacing_mm,
         grey=origin.grey if origin is not None else GreyScale.AUTO,
         centre_px=centre_px,
+        extent_mm=extent_of(grid, settings.region_mm),
     )
     check_slice(slice_input, grid)
     height, width = slice_input.pixels.shape
-    placement = place(grid, slice_shape=(height, width), spacing_mm=plane.spacing_mm, centre_px=centre_px)
+    placement = place(
+        grid,
+        slice_shape=(height, width),
+        spacing_mm=plane.spacing_mm,
+        centre_px=centre_px,
+        extent_mm=slice_input.extent_mm,
+    )
     masks = expert_masks(experts, image, plane.index)
     return Request(image.name, plane, slice_input, placement, masks, settings, where_of(image, plane.index))
+
+
+def more_of(result: Result, settings: Settings) -> Request:
+    """As many more readings as are set, drawn after those of a result; what computes them may be another."""
+    asked, before = result.request, result.sampled
+    count = min(MOST_READINGS, len(before.seeds) + settings.readings)
+    computed = {"device": settings.device, "engine": settings.engine, "chunk": settings.chunk}
+    return replace(asked, settings=replace(asked.settings, readings=count, **computed), before=before)
+
+
+def why_no_more(result: Result | None, settings: Settings, *, where: Where | None, placement: Placement | None) -> str:
+    """Why readings cannot be added to a result; "" if they can.
+
+    Args:
+        result: What is shown.
+        settings: What is set.
+        where: The slice that is looked at.
+        placement: Where the result's model would look now.
+    """
+    if result is None:
+        return "there are no readings yet"
+    drawn = result.request.settings
+    if len(result.sampled.seeds) >= MOST_READINGS:
+        return f"there are {MOST_READINGS} readings, which is as many as there can be"
+    if result.request.where != where:
+        return "those that are shown are of another slice"
+    other = {
+        "model": drawn.model not in settings.models,
+        "number of steps": drawn.options.steps != settings.options.steps,
+        "sampler": replace(drawn.options, steps=1) != replace(settings.options, steps=1),
+        "seed": drawn.seed != settings.seed,
+        "place or size of the box": result.sampled.placement != placement,
+    }
+    found = next((what for what, differs in other.items() if differs), None)
+    return "" if found is None else f"those that are shown were drawn with another {found}"

@@ -148,7 +148,8 @@ def frame_of(sampled: Sampled, kept: int) -> Frame:
 def told(result: Result) -> str:
     """What a user should know about a finished run."""
     sampled = result.sampled
-    sentences = [f"{len(sampled.seeds)} readings in {sampled.seconds:.1f} s ({sampled.engine}, {sampled.device})."]
+    who, how = sampled.model_name, f"{sampled.engine}, {sampled.device}"
+    sentences = [f"{len(sampled.seeds)} readings by {who} in {sampled.seconds:.1f} s ({how})."]
     sentences += sampled.notes
     match sampled.grey:
         case GreyScale.HU:

@@ -4,6 +4,7 @@ The file is the user's own: if it is missing, damaged or of another version, the
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class Settings:
         device: Where: "auto", "cpu", "cuda", ...
         engine: What computes, one of ``engine.ENGINES``.
         chunk: Readings that are drawn together at most; 0 leaves it to the engine. No reading depends on it.
+        also: Other models that read the same, for comparison.
+        region_mm: Height of the field of view; None is the model's own.
+        keep_seed: Whether the next run has the same seed.
+        reach_mm: How far from the slice that is shown others are read with it, where that is asked.
     """
 
     model: str = DEFAULT_MODEL
@@ -40,6 +45,10 @@ class Settings:
     device: str = "auto"
     engine: str = "auto"
     chunk: int = 0
+    also: tuple[str, ...] = ()
+    region_mm: float | None = None
+    keep_seed: bool = True
+    reach_mm: float = 5.0
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -54,6 +63,17 @@ class Settings:
             raise SettingsError(f"{self.chunk} readings at a time were asked for; give 0 (automatic) or more")
         if not 0.0 <= self.threshold <= 1.0:
             raise SettingsError(f"the relative-area threshold is {self.threshold}; give a number from 0 to 1")
+        if len(set(self.models)) < len(self.models):
+            raise SettingsError(f"a model is named twice among {', '.join(self.models)}; name each once")
+        if self.region_mm is not None and not (math.isfinite(self.region_mm) and self.region_mm > 0):
+            raise SettingsError(f"the region is {self.region_mm} mm; give a positive size, or leave it to the model")
+        if not (math.isfinite(self.reach_mm) and self.reach_mm >= 0):
+            raise SettingsError(f"slices within {self.reach_mm} mm were asked for; give 0 or more")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that are asked, the chosen one first."""
+        return (self.model, *self.also)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -266,10 +266,13 @@ def test_each_slice_of_a_stack_has_readings_of_its_own(viewer: Viewer, panel: Re
 def test_a_click_moves_the_field_of_view(viewer: Viewer, panel: ReadingsPanel, MouseEvent: type) -> None:
     add_slice(viewer)
     panel.form.place.setChecked(True)
-    press = MouseEvent(type="mouse_press", position=(12.0, 20.0))
-    next(viewer.mouse_drag_callbacks[-1](viewer, press))
+    press = MouseEvent(type="mouse_press", position=(12.0, 20.0), button=1)
+    press.modifiers = ()
+    drag = viewer.mouse_drag_callbacks[-1](viewer, press)
+    next(drag)
     assert press.handled
-    assert not panel.form.place.isChecked()
+    press.type = "mouse_release"
+    assert next(drag, None) is None
     assert panel.request().slice_input.centre_px == (24.0, 40.0)
     (top, bottom), (left, right) = panel.request().placement.bounds_px
     assert abs((top + bottom) / 2 - 24) <= 0.5

@@ -1,0 +1,303 @@
+"""What the upper half of the dock asks for: runs on one slice or many, of one model or several, and more readings.
+
+It reads the form and the layers, starts runs, and says how they go and how long they will take. Problems are told by a
+signal, never raised.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari.components import ViewerModel
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_ambiseg.engine import model_file
+from napari_ambiseg.errors import AmbisegError, InputImageError
+from napari_ambiseg.viewer import machine, pace, volume_slices
+from napari_ambiseg.viewer.field_of_view import FieldOfView
+from napari_ambiseg.viewer.form import Form
+from napari_ambiseg.viewer.live import LivePicture
+from napari_ambiseg.viewer.pace import Paces, pace_path
+from napari_ambiseg.viewer.plane import Plane, plane_of
+from napari_ambiseg.viewer.region_spin import region_warning
+from napari_ambiseg.viewer.request import make_requests, more_of, why_no_more
+from napari_ambiseg.viewer.result import Request, Result, told, window_of
+from napari_ambiseg.viewer.run_row import Batch
+from napari_ambiseg.viewer.runs import Runs
+from napari_ambiseg.viewer.settings import Settings, remember_settings
+from napari_ambiseg.viewer.showing import Showing
+from napari_ambiseg.viewer.where import Where
+
+Planes = Callable[[Image, Plane], Sequence[Plane]]
+"""Which slices are read, given the image and the one that is shown."""
+
+
+class Ask(QObject):
+    """Joins form and runs.
+
+    Args:
+        viewer: Its slices are read.
+        form: What is set, and where it is told how things go.
+        field: Where the model looks.
+        showing: What is shown.
+        runs: What goes on.
+        where: The slice that is looked at; None if there is none.
+        settings_file: Where settings are kept, and beside it the paces.
+
+    Signals:
+        started: A run begins.
+        failed: The exception; nothing has begun.
+    """
+
+    started = Signal()
+    failed = Signal(object)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        form: Form,
+        field: FieldOfView,
+        showing: Showing,
+        runs: Runs,
+        where: Callable[[], Where | None],
+        settings_file: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._form, self._field, self._showing, self._runs = viewer, form, field, showing, runs
+        self._where, self._settings_file = where, settings_file
+        self._paces = Paces(pace_path(settings_file))
+        self._what = "run"
+        self._left_out: list[AmbisegError] = []
+        self._connect()
+
+    @property
+    def settings(self) -> Settings:
+        """What is set.
+
+        Raises:
+            SettingsError: If there is no model.
+        """
+        reach = self._form.buttons.menu.reach.value()
+        return replace(self._form.settings.settings(self._showing.threshold), reach_mm=reach)
+
+    def show_settings(self, settings: Settings) -> None:
+        """Set everything that can be set."""
+        self._form.settings.show_settings(settings)
+        self._form.buttons.menu.reach.setValue(settings.reach_mm)
+        self._field.region_mm = self._form.settings.region.region_mm
+        self._showing.set_threshold(settings.threshold)
+        self.refresh()
+
+    def run(self) -> None:
+        """Draw readings on the slice that is shown."""
+        self._run(lambda _, plane: (plane,))
+
+    def run_marked(self) -> None:
+        """Draw readings on all slices that experts marked inside the box."""
+        self._run(self._marked)
+
+    def run_near(self, reach_mm: float) -> None:
+        """Draw readings on all slices within so many millimetres of the one that is shown."""
+        self._run(lambda image, plane: volume_slices.near(image, plane, reach_mm))
+
+    def run_more(self) -> None:
+        """Add readings to those that are shown."""
+        result = self._showing.result
+        if result is None or self._runs.is_running or self._obstacle():
+            return
+        self._start([more_of(result, self.settings)])
+
+    def cancel(self) -> None:
+        """Stop the run after the step that it is in."""
+        if self._runs.is_running:
+            self._runs.cancel()
+            self._form.buttons.show_cancelling()
+
+    def requests(self, planes: Planes = lambda _, plane: (plane,)) -> list[Request]:
+        """What a run would be asked now; slices that cannot be read are left out, as long as there are others.
+
+        Raises:
+            AmbisegError: If none can be read.
+        """
+        image = self._form.image.image
+        if image is None:
+            raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
+        settings, made = self.settings, list[Request]()
+        self._left_out = []
+        for plane in planes(image, self._plane(image)):
+            try:
+                made += make_requests(
+                    image, self._form.experts.layers, [plane], centre_px=self._field.centre_px, settings=settings
+                )
+            except InputImageError as error:
+                self._left_out.append(error)
+        if not made:
+            raise self._left_out[0] if self._left_out else InputImageError("no slice was chosen; choose at least one")
+        return made
+
+    def refresh(self) -> None:
+        """Say anew what can be asked, and how long it would take."""
+        image, buttons = self._form.image.image, self._form.buttons
+        buttons.choose.setVisible(image is not None and volume_slices.is_volume(image))
+        try:
+            settings = self.settings
+        except AmbisegError:
+            return  # Run says why
+        expected = self._paces.expected_s(settings)
+        steps = settings.readings * settings.options.steps * len(settings.models)
+        region = self._form.settings.region
+        buttons.show_expected(pace.told(expected))
+        buttons.show_more(settings.readings, self._obstacle())
+        self._form.show_hints(
+            region_warning(region.region_mm, region.own_mm),
+            machine.wait_warning(expected, steps=steps, device=settings.device),
+        )
+
+    def told(self, result: Result) -> str:
+        """What to say of a run that has just brought a result."""
+        if result is self._showing.result:
+            return told(result)
+        if self._runs.count > 1:
+            return f"{self._done()}; go to one of them to see its readings."
+        return "Another slice is shown by now; the readings are kept, and shown when you go back to it."
+
+    # Asking
+
+    def _run(self, planes: Planes) -> None:
+        if self._runs.is_running:
+            return
+        if not self._form.settings.keep_seed.value:
+            self._form.settings.draw_seed()
+        try:
+            requests = self.requests(planes)
+            remember_settings(self.settings, self._settings_file)
+        except AmbisegError as error:
+            self.failed.emit(error)
+            return
+        self._start(requests)
+
+    def _start(self, requests: Sequence[Request]) -> None:
+        first = requests[0]
+        slices, models = ({get(r) for r in requests} for get in (lambda r: r.where, lambda r: r.settings.model))
+        self._what = "run" if len(slices) > 1 < len(models) else "slice" if len(slices) > 1 else "model"
+        self._form.place.setChecked(False)
+        self.started.emit()
+        self._form.buttons.show_running()
+        on = f"{first.image_name!r}" if len(slices) == 1 else f"{len(slices)} slices of {first.image_name!r}"
+        by = f" with {len(models)} models" if len(models) > 1 else ""
+        self._form.say(f"Reading {on}{by}, {first.count} times{' each' if len(requests) > 1 else ''} …")
+        self._runs.start(requests)
+        self._follow_escape()
+
+    def _plane(self, image: Image) -> Plane:
+        return plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
+
+    def _marked(self, image: Image, plane: Plane) -> Sequence[Plane]:
+        placement = self._field.placement(image, self._form.settings.model.path)
+        if placement is None:
+            return (plane,)  # a run says why
+        return volume_slices.marked(image, plane, self._form.experts.layers, window_of(placement))
+
+    def _count(self, planes: Planes) -> int:
+        """How many slices a menu entry stands for."""
+        image = self._form.image.image
+        try:
+            return 0 if image is None else len(planes(image, self._plane(image)))
+        except AmbisegError:
+            return 0
+
+    def _obstacle(self) -> str:
+        """Why there can be no more readings; "" if there can."""
+        result = self._showing.result
+        try:
+            model = None if result is None else model_file(result.request.settings.model)
+            placement = self._field.placement(self._form.image.image, model)
+            return why_no_more(result, self.settings, where=self._where(), placement=placement)
+        except AmbisegError as error:
+            return str(error)
+
+    # What the runs tell
+
+    def _on_progress(self, picture: LivePicture) -> None:
+        batch = Batch(self._runs.fulfilled, self._runs.count, self._what)
+        self._form.buttons.show_progress(picture.progress, batch)
+
+    def _on_ended(self, error: Exception | None) -> None:
+        self._form.buttons.show_idle()
+        if error is None and self._runs.was_cancelled:
+            kept = f" after {self._done()}, which are kept" if self._runs.fulfilled else ""
+            self._form.say(f"Cancelled{kept}.")
+        elif error is None and self._left_out:
+            count = len(self._left_out)
+            self._form.say(f"{self._done()}. {count} could not be read; the first says: {self._left_out[0]}")
+        self.refresh()
+
+    def _done(self) -> str:
+        done, count = self._runs.fulfilled, self._runs.count
+        return f"{done} of {count} {self._what}{'s' if count > 1 else ''}"
+
+    # The box
+
+    def _on_place(self, on: bool) -> None:
+        image = self._form.image.image
+        if not on or image is None:
+            self._field.end_placing()
+            self._form.place.setChecked(False)
+            self._form.say("")
+        else:
+            self._field.begin_placing(image, self._form.settings.model.path, self._on_moved)
+            self._form.say("Click on the lesion, or drag the box. Esc ends placing it.")
+        self._follow_escape()
+
+    def _on_moved(self) -> None:
+        self.draw_box(add_missing=False)
+        self.refresh()
+
+    def _on_region(self) -> None:
+        self._field.region_mm = self._form.settings.region.region_mm
+        self.draw_box(add_missing=False)
+
+    def draw_box(self, *, add_missing: bool) -> None:
+        """Show where the model would look."""
+        self._field.draw(self._form.image.image, self._form.settings.model.path, add_missing=add_missing)
+
+    def on_image(self) -> None:
+        """Another image, or another slice of its file: the box goes back to the middle."""
+        self._field.centre_px = None
+        self._form.place.setChecked(False)
+        self.refresh()
+
+    def _on_escape(self) -> None:
+        if self._field.undo_drag():
+            self._on_moved()
+        elif self._field.is_being_placed:
+            self._form.place.setChecked(False)
+        else:
+            self.cancel()
+
+    def _follow_escape(self) -> None:
+        """Esc is napari's unless there is something to end."""
+        self._form.escape.setEnabled(self._field.is_being_placed or self._runs.is_running)
+
+    def _connect(self) -> None:
+        form, menu = self._form, self._form.buttons.menu
+        menu.marked = lambda: self._count(self._marked)
+        menu.near = lambda reach: self._count(lambda image, plane: volume_slices.near(image, plane, reach))
+        for signal in (form.run.clicked, menu.here_wanted):
+            signal.connect(lambda *_: self.run())
+        menu.marked_wanted.connect(self.run_marked)
+        menu.near_wanted.connect(self.run_near)
+        form.buttons.more.clicked.connect(lambda *_: self.run_more())
+        form.cancel.clicked.connect(lambda *_: self.cancel())
+        form.zoom.clicked.connect(lambda *_: self._field.zoom())
+        form.place.toggled.connect(self._on_place)
+        form.escape.activated.connect(self._on_escape)
+        form.settings.region_changed.connect(self._on_region)
+        form.settings.changed.connect(self.refresh)
+        self._showing.result_changed.connect(self.refresh)
+        self._runs.progressed.connect(self._on_progress)
+        self._runs.drawn.connect(self._paces.learn)
+        self._runs.ended.connect(self._on_ended)
+        self._runs.ended.connect(self._follow_escape)
