@@ -13,15 +13,15 @@ import numpy as np
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
-from napari_ambiseg.engine.grey import normalise
+from napari_ambiseg.engine.grey import GreyScale, normalise
 from napari_ambiseg.readings.intensity import Intensity
 from napari_ambiseg.viewer.outlines import outline_segments
 from napari_ambiseg.viewer.plane import Plane
 from napari_ambiseg.viewer.result import Result, window_of
+from napari_ambiseg.viewer.windows import LUNG
 
 _MARGIN = 0.35  # around what is marked, as a share of its size
 _LEAST_MM = 12.0  # side of the window
-_LUNG_HU = (-1350.0, 150.0)  # black and white of the usual window for lung: width 1500, level -600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def crop_of(result: Result) -> Crop:
     rows, columns = lesion_window(
         readings, experts, spacing_mm=request.plane.spacing_mm, nothing=window_of(result.sampled.placement)
     )
-    scaled = normalise(request.slice_input.pixels, result.sampled.grey, Intensity())
+    grey = _grey(request.slice_input.pixels, result.sampled.grey)[rows, columns]
     return Crop(
-        grey=_lung_window(scaled[rows, columns]),
+        grey=np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8),
         to_world=to_world(request.plane),
         experts=_split(experts[:, rows, columns]),
         readings=_split(readings[:, rows, columns]),
@@ -112,11 +112,10 @@ def _split(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float32], ...]:
     return tuple(ends[number == i] for i in range(len(masks)))
 
 
-def _lung_window(scaled: NDArray[np.float32]) -> NDArray[np.uint8]:
-    low, high = (_scaled(hu) for hu in _LUNG_HU)
-    return np.rint(255 * np.clip((scaled - low) / (high - low), 0, 1)).astype(np.uint8)
-
-
-def _scaled(hu: float) -> float:
-    intensity = Intensity()
-    return (hu - intensity.lung_hu) / (intensity.tissue_hu - intensity.lung_hu)
+def _grey(pixels: NDArray[np.generic], grey: GreyScale) -> NDArray[np.float32]:
+    """Grey from 0 to 1, as the image is shown before anybody changes its contrast: CT in the window for lung."""
+    if grey is GreyScale.HU:
+        low, high = LUNG.limits
+        return ((pixels.astype(np.float32) - low) / (high - low)).astype(np.float32)
+    scaled = normalise(pixels, grey, Intensity())
+    return scaled if grey is GreyScale.PERCENTILES else Intensity().to_unit(scaled)

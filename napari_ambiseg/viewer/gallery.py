@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.gallery_items import Order, head_line, orders
 from napari_ambiseg.viewer.gallery_model import GalleryModel
@@ -35,6 +35,7 @@ class Gallery(QWidget):
         super().__init__(parent)
         self._showing = showing
         self.head = QLabel()
+        self.head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the dock stays narrow
         self.order_box = QComboBox()
         self.order_box.setToolTip("The order of the readings; 'Way' begins with the commonest way to read the lesion")
         self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider,
 
 from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.gallery import Gallery
+from napari_ambiseg.viewer.gallery_dock import GalleryDock
 from napari_ambiseg.viewer.grouping import Grouping
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.origin import Role
@@ -61,6 +62,7 @@ class ResultsBox(QWidget):
         self.tabs.addTab(self.table_tab, "Table")
         self.grouping = Grouping(showing, self)
         self.gallery = Gallery(showing, self.grouping)
+        self.gallery_dock = GalleryDock(self.gallery, showing, self.grouping)
         self.tabs.addTab(self.gallery, "Gallery")
         self.tabs.addTab(WaysTab(showing, self.grouping), "Ways")
         self.tabs.addTab(SizesTab(showing), "Sizes")

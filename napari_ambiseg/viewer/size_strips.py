@@ -74,7 +74,7 @@ class SizeStrips(QWidget):
 
     def sizeHint(self) -> QSize:
         """High enough to tell dots apart."""
-        return QSize(300, 3 * (self._least_height() + 8))
+        return QSize(200, 3 * (self._least_height() + 8))
 
     def _least_height(self) -> int:
         return 2 * self.fontMetrics().height() + 26

@@ -1,7 +1,7 @@
 """The tab with sizes: how large the readings are in millimetres, and where the experts' masks lie among them."""
 
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.readings.distribution import Sizes
 from napari_ambiseg.viewer.gallery_items import expert_told, reading_told
@@ -24,6 +24,7 @@ class SizesTab(QWidget):
         super().__init__(parent)
         self._showing = showing
         self.head = QLabel()
+        self.head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the dock stays narrow
         self.head.setToolTip(
             "A dot a reading, the experts below the scale in their colours; the line is the median of the readings, "
             "the band holds 90 % of them. Readings that see nothing have no size: they stand apart"
@@ -34,7 +35,8 @@ class SizesTab(QWidget):
         self.numbers = QPlainTextEdit()
         self.numbers.setReadOnly(True)
         self.numbers.setFixedHeight(_NUMBERS_LINES * self.numbers.fontMetrics().lineSpacing() + 12)
-        self.copy = QPushButton("Copy numbers")
+        self.copy = QToolButton()
+        self.copy.setText("Copy")
         self.copy.setToolTip("Copy these figures as text")
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.numbers.toPlainText()))
         self._when_seen = WhenSeen(self, self._refresh)
