@@ -7,7 +7,7 @@ S samples, R readers (experts), H x W pixels.
 import csv
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,47 @@ def save_comparison_csv(
         "mean_dice": comparison.mean_dice,
         "hm_iou": comparison.hm_iou,
     }
-    text = io.StringIO()
-    text.write(f"# {NOTICE}\n")
-    for key, value in {**(about or {}), **figures}.items():
-        text.write("# " + " ".join(f"{key}: {value}".split()) + "\n")  # one line, whatever the value holds
+    text = _headed({**(about or {}), **figures})
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["sample", "expert", "dice", "iou", "sample_area_mm2", "expert_area_mm2"])
     for i, j in itertools.product(*map(range, comparison.iou.shape)):
         figures_of_pair = (comparison.dice[i, j], comparison.iou[i, j], sample_areas_mm2[i], expert_areas_mm2[j])
         table.writerow([i + 1, j + 1, *map(float, figures_of_pair)])
     write_output(path, text.getvalue().encode())
+
+
+def save_measures_csv(
+    path: Path,
+    *,
+    names: Sequence[str],
+    sizes_mm: NDArray[np.float64],
+    about: Mapping[str, object] | None = None,
+) -> None:
+    """Write the sizes of masks as a table, one row per mask, after lines that begin with ``#`` (see above).
+
+    Args:
+        path: Target; replaced if it exists.
+        names: Whose mask, e.g. "reading 1" (N).
+        sizes_mm: Area in mm², long and short axis in mm (N, 3); 0 for masks that mark nothing.
+        about: What else to say, e.g. slice, model, seeds, threshold.
+
+    Raises:
+        InputImageError: If names and sizes differ in number.
+        DataFileError: If the file cannot be written.
+    """
+    if sizes_mm.shape != (len(names), 3):
+        raise InputImageError(f"there are {len(names)} names and sizes {sizes_mm.shape}; expected (number, 3)")
+    text = _headed(about or {})
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["mask", "area_mm2", "long_axis_mm", "short_axis_mm"])
+    table.writerows([name, *map(float, row)] for name, row in zip(names, sizes_mm, strict=True))
+    write_output(path, text.getvalue().encode())
+
+
+def _headed(about: Mapping[str, object]) -> io.StringIO:
+    """A table's first lines, which are no rows: the notice, and one line for each thing that is said."""
+    text = io.StringIO()
+    text.write(f"# {NOTICE}\n")
+    for key, value in about.items():
+        text.write("# " + " ".join(f"{key}: {value}".split()) + "\n")  # one line, whatever the value holds
+    return text

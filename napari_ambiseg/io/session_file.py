@@ -26,7 +26,16 @@ from napari_ambiseg.errors import DataFileError, InputImageError
 from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.io.output import write_output
 from napari_ambiseg.io.provenance import sha256_of
-from napari_ambiseg.io.session_record import Drawing, GridPlacement, ModelUsed, Plain, Session, Source, Trajectory
+from napari_ambiseg.io.session_record import (
+    Drawing,
+    Drawn,
+    GridPlacement,
+    ModelUsed,
+    Plain,
+    Session,
+    Source,
+    Trajectory,
+)
 
 SESSION_SUFFIX = ".ambiseg"
 SESSION_VERSION = 1
@@ -36,6 +45,8 @@ _TEXT = "session.json"
 _MOST_TEXT = 2**24  # bytes
 _MOST_BYTES = 2**31  # of all arrays together, unpacked
 _MOST_SIDE = 2**14  # pixels
+_MOST_OTHERS = 1000
+_OF_OTHERS = "other{}_"  # begins the names of the arrays of what else was drawn
 _KINDS = "biuf"
 _DAMAGE = (
     OSError,
@@ -77,6 +88,14 @@ class _Placement(_Strict):
     grid_shape: tuple[_Count, _Count]
 
 
+class _Drawn(_Strict):
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**64)], ...], Field(max_length=1000)]
+    model: _Model
+    settings: dict[_Name, Plain]
+    placement: _Placement | None
+    has_trajectory: bool
+
+
 class _Drawing(_Strict):
     name: _Name
     from_sample: int
@@ -101,6 +120,7 @@ class _Text(_Strict):
     has_trajectory: bool
     versions: dict[_Name, _Name]
     view: dict[str, JsonValue]
+    others: Annotated[tuple[_Drawn, ...], Field(max_length=_MOST_OTHERS)] = ()
 
 
 class _Version(BaseModel):
@@ -185,6 +205,17 @@ def _described(session: Session) -> dict[str, Any]:
         "has_trajectory": session.trajectory is not None,
         "versions": session.versions,
         "view": session.view,
+        "others": [_described_drawn(drawn) for drawn in session.others],
+    }
+
+
+def _described_drawn(drawn: Drawn) -> dict[str, Any]:
+    return {
+        "seeds": drawn.seeds,
+        "model": asdict(drawn.model),
+        "settings": drawn.settings,
+        "placement": None if drawn.placement is None else asdict(drawn.placement),
+        "has_trajectory": drawn.trajectory is not None,
     }
 
 
@@ -192,12 +223,19 @@ def _arrays(session: Session) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         "pixels": session.pixels,
         "experts": session.experts,
-        "readings": session.samples,
         "drawings": np.array([drawing.mask for drawing in session.drawings], np.bool_).reshape(
             -1, *session.pixels.shape
         ),
     }
-    if (kept := session.trajectory) is not None:
+    for number, drawn in enumerate(session.drawn):
+        prefix = _OF_OTHERS.format(number) if number else ""
+        arrays |= {f"{prefix}{name}": array for name, array in _arrays_drawn(drawn).items()}
+    return arrays
+
+
+def _arrays_drawn(drawn: Drawn) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {"readings": drawn.samples}
+    if (kept := drawn.trajectory) is not None:
         arrays |= {"x_t": _in_16_bits(kept.x_t), "x_hat": _in_16_bits(kept.x_hat)}
         arrays |= {"steps": kept.steps, "log_snr": kept.log_snr}
     return arrays
@@ -226,8 +264,10 @@ def _text(archive: zipfile.ZipFile, path: Path) -> _Text:
 
 
 def _unpacked(archive: zipfile.ZipFile, text: _Text, path: Path) -> dict[str, NDArray[Any]]:
-    wanted = ["pixels", "experts", "readings", "drawings"]
-    wanted += ["x_t", "x_hat", "steps", "log_snr"] if text.has_trajectory else []
+    wanted = ["pixels", "experts", "drawings"]
+    for number, drawn in enumerate((text, *text.others)):
+        names = ["readings", *(["x_t", "x_hat", "steps", "log_snr"] if drawn.has_trajectory else [])]
+        wanted += [(_OF_OTHERS.format(number) if number else "") + name for name in names]
     declared = sum(archive.getinfo(f"{name}.npy").file_size for name in wanted)
     if declared > _MOST_BYTES:
         raise DataFileError(
@@ -273,12 +313,25 @@ def _session(text: _Text, arrays: dict[str, NDArray[Any]]) -> Session:
         placement=None if text.placement is None else GridPlacement(**dict(text.placement)),
         threshold=text.threshold,
         drawings=tuple(Drawing(said.name, mask, said.from_sample) for said, mask in drawings),
-        trajectory=_trajectory(arrays) if text.has_trajectory else None,
+        trajectory=_trajectory(arrays, "") if text.has_trajectory else None,
         versions=text.versions,
         view=dict(text.view),
+        others=tuple(_drawn(drawn, arrays, _OF_OTHERS.format(i)) for i, drawn in enumerate(text.others, start=1)),
     )
 
 
-def _trajectory(arrays: dict[str, NDArray[Any]]) -> Trajectory:
-    x_t, x_hat = (arrays[name].astype(np.float32) for name in ("x_t", "x_hat"))
-    return Trajectory(x_t, x_hat, arrays["steps"].astype(np.int64), arrays["log_snr"].astype(np.float64))
+def _drawn(said: _Drawn, arrays: dict[str, NDArray[Any]], prefix: str) -> Drawn:
+    return Drawn(
+        samples=arrays[f"{prefix}readings"],
+        seeds=said.seeds,
+        model=ModelUsed(**dict(said.model)),
+        settings=said.settings,
+        placement=None if said.placement is None else GridPlacement(**dict(said.placement)),
+        trajectory=_trajectory(arrays, prefix) if said.has_trajectory else None,
+    )
+
+
+def _trajectory(arrays: dict[str, NDArray[Any]], prefix: str) -> Trajectory:
+    x_t, x_hat = (arrays[prefix + name].astype(np.float32) for name in ("x_t", "x_hat"))
+    steps, log_snr = arrays[f"{prefix}steps"], arrays[f"{prefix}log_snr"]
+    return Trajectory(x_t, x_hat, steps.astype(np.int64), log_snr.astype(np.float64))

@@ -82,6 +82,22 @@ class Trajectory:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What else was drawn on the same slice: with another model, or other settings.
+
+    Attributes:
+        samples, seeds, model, settings, placement, trajectory: As a ``Session`` has them.
+    """
+
+    samples: NDArray[np.bool_]
+    seeds: tuple[int, ...]
+    model: ModelUsed
+    settings: dict[str, Plain] = field(default_factory=dict[str, Plain])
+    placement: GridPlacement | None = None
+    trajectory: Trajectory | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """A mask that the user accepted or painted.
 
@@ -117,6 +133,7 @@ class Session:
         trajectory: The reverse diffusion, if it was kept.
         versions: Of the programs that took part.
         view: How it was shown; whatever the viewer wants to find again, as JSON takes it.
+        others: What else was drawn on the slice.
 
     Raises:
         InputImageError: If the parts do not fit each other.
@@ -138,21 +155,25 @@ class Session:
     trajectory: Trajectory | None = None
     versions: dict[str, str] = field(default_factory=dict[str, str])
     view: dict[str, Any] = field(default_factory=dict[str, Any])
+    others: tuple[Drawn, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[Drawn, ...]:
+        """All that was drawn, what was shown first."""
+        shown = Drawn(self.samples, self.seeds, self.model, self.settings, self.placement, self.trajectory)
+        return (shown, *self.others)
 
     def __post_init__(self) -> None:
         _check_pixels(self.pixels)
         shape = self.pixels.shape
         _check_masks(self.experts, shape, "experts' masks", self.expert_names)
-        _check_masks(self.samples, shape, "samples", self.seeds)
         for drawing in self.drawings:
             _check_masks(drawing.mask[None], shape, f"drawing {drawing.name!r}", (drawing.name,))
             _require(-1 <= drawing.from_sample < len(self.samples), f"the drawing {drawing.name!r} began as no sample")
         _require(all(math.isfinite(s) and s > 0 for s in self.spacing_mm), f"the spacing is {self.spacing_mm} mm")
         _require(0 <= self.threshold <= 1, f"the relative-area threshold is {self.threshold}")
-        if self.placement is not None:
-            _check_placement(self.placement)
-        if self.trajectory is not None:
-            _check_trajectory(self.trajectory, self.placement, len(self.samples))
+        for drawn in self.drawn:
+            _check_drawn(drawn, shape)
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -170,6 +191,14 @@ def _check_masks(masks: NDArray[Any], shape: tuple[int, ...], name: str, each: t
     fits = masks.ndim == 3 and masks.shape[1:] == shape and masks.dtype == np.bool_
     _require(fits, f"the {name} are {masks.dtype} {masks.shape} on a slice {shape}, expected booleans of its size")
     _require(len(masks) == len(each), f"there are {len(masks)} {name} and {len(each)} names or seeds of them")
+
+
+def _check_drawn(drawn: Drawn, shape: tuple[int, ...]) -> None:
+    _check_masks(drawn.samples, shape, "samples", drawn.seeds)
+    if drawn.placement is not None:
+        _check_placement(drawn.placement)
+    if drawn.trajectory is not None:
+        _check_trajectory(drawn.trajectory, drawn.placement, len(drawn.samples))
 
 
 def _check_placement(placement: GridPlacement) -> None:

@@ -17,7 +17,7 @@ from napari_ambiseg.errors import DataFileError, InputImageError
 from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.io.provenance import sha256_of, versions
 from napari_ambiseg.io.session_file import read_session, save_session, source_changed
-from napari_ambiseg.io.session_record import Drawing, GridPlacement, ModelUsed, Session, Source, Trajectory
+from napari_ambiseg.io.session_record import Drawing, Drawn, GridPlacement, ModelUsed, Session, Source, Trajectory
 
 RNG = np.random.default_rng(0)
 STATES = RNG.normal(size=(2, 4, 3, 5, 6)).astype(np.float16).astype(np.float32)  # as they are kept
@@ -38,6 +38,16 @@ SESSION = Session(
     trajectory=Trajectory(*STATES, np.array([1, 3, 7, 10]), np.linspace(-9, 9, 4)),
     versions={"napari-ambiseg": "0.1"},
     view={"selected": 2, "zoom": 1.5, "shown": ["experts", {"outline": True}]},
+    others=(
+        Drawn(RNG.random((2, 9, 7)) < 0.5, (1, 2), ModelUsed("other", "ef" * 32), {"steps": 50}),
+        Drawn(
+            RNG.random((4, 9, 7)) < 0.5,
+            (0, 1, 2, 3),
+            ModelUsed("lidc-small-64"),
+            placement=GridPlacement((0.0, 0.0), (1.0, 1.0), (5, 6)),
+            trajectory=Trajectory(*STATES[:, :, [0, 1, 2, 0]], np.array([1, 3, 7, 10]), np.linspace(-9, 9, 4)),
+        ),
+    ),
 )
 
 
@@ -263,3 +273,9 @@ def test_the_checksum_is_that_of_the_empty_file_and_missing_files_are_told(tmp_p
 
 def test_the_versions_of_what_takes_part_are_known() -> None:
     assert {"python", "napari-ambiseg", "numpy"} <= set(versions())
+
+
+def test_what_else_was_drawn_must_fit_the_slice_too() -> None:
+    wrong = Drawn(np.zeros((2, 9, 8), np.bool_), (1, 2), ModelUsed("other"))
+    with pytest.raises(InputImageError, match="on a slice"):
+        replace(SESSION, others=(wrong,))
