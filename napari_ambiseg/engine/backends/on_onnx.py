@@ -40,6 +40,11 @@ class Sessions:
         self._by_threads: dict[int, Any] = {}
         self._lock = Lock()
 
+    @property
+    def lasts(self) -> bool:
+        """Whether more sessions can be made: somebody may have emptied the cache."""
+        return isinstance(self.source, bytes) or self.source.is_file()
+
     def network(self, threads: int) -> Network:
         """What answers calls with so many threads.
 
@@ -71,7 +76,7 @@ class OnnxBackend:
     def open(cls, model: Model, *, int8: bool = False) -> "OnnxBackend":
         """Make a model ready: from the cache, or by converting and checking it.
 
-        Converting the paper's network takes a tenth of a second and its check one or two; int8 takes minutes.
+        Converting the paper's network takes a tenth of a second and its check two; int8 takes ten seconds to a minute.
 
         Raises:
             EngineError: If there is no ONNX Runtime that can compute this model here, if the model asks its network
@@ -82,7 +87,7 @@ class OnnxBackend:
         entry = _entry(model, int8=int8)
         with _opening:
             opened = _opened.setdefault(segmenter.network, {})
-            if entry not in opened:
+            if entry not in opened or not opened[entry].lasts:
                 sessions = Sessions(_source(model, entry, int8=int8))
                 for outdated in [other for other in opened if other.variant == entry.variant]:
                     del opened[outdated]  # of weights that have changed since

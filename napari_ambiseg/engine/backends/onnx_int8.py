@@ -5,8 +5,7 @@ trajectories, all time steps of them, and each output channel's kernel to levels
 (``reduce_range``): processors without VNNI add two products in 16 bits, which overflow with 8.
 
 What stays in float32 was found by trying, on the model that ships: the first and the last convolution, and all 1x1
-ones. The products of attention and the shortcuts are not in the way of a rounding error's growth as normalisations are;
-quantising them too costs .02 of IoU and saves 2 % of the time.
+ones, which are attention's and the shortcuts'. Quantising these too saves 2 % of the time and costs .02 of IoU.
 """
 
 import tempfile

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import State
-from napari_ambiseg.engine.backends import onnx_checks, onnx_networks
+from napari_ambiseg.engine.backends import onnx_cache, onnx_checks, onnx_networks
 from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.checkpoint import Grid, Header, Model
@@ -113,6 +113,14 @@ def test_a_model_is_converted_once(model: Model, monkeypatch: pytest.MonkeyPatch
     the_same = model_of(DiffusionConfig(unet=named_size("tiny")))
     assert OnnxBackend.is_ready(the_same)
     OnnxBackend.open(the_same)
+
+
+def test_a_cache_that_is_emptied_meanwhile_is_filled_again(model: Model, image: Tensor) -> None:
+    OnnxBackend.open(model)
+    for path in onnx_cache.folder().iterdir():
+        path.unlink()
+    theirs = readings(OnnxBackend.open(model).segmenter(1), image, 1)
+    assert (readings(model.segmenter, image, 1) - theirs).abs().max() <= ROUNDING
 
 
 def test_weights_that_change_are_noticed(model: Model, image: Tensor) -> None:
