@@ -12,6 +12,7 @@ from napari_ambiseg.viewer.grouping import Grouping
 from napari_ambiseg.viewer.showing import Showing
 
 _SHARE = 0.46, 0.72  # of the width and the height of napari's window
+_LEAST = 480, 360
 
 
 class GalleryDock(QObject):
@@ -60,5 +61,6 @@ def _main_window(widget: QWidget) -> QMainWindow | None:
 
 def _beside(window: QRect) -> QRect:
     """At the left of a window, below its menus."""
-    width, height = (round(share * side) for share, side in zip(_SHARE, (window.width(), window.height()), strict=True))
+    wanted = (share * side for share, side in zip(_SHARE, (window.width(), window.height()), strict=True))
+    width, height = (max(round(side), least) for side, least in zip(wanted, _LEAST, strict=True))
     return QRect(window.left() + 4, window.top() + 60, width, height)

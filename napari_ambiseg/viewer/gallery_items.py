@@ -104,10 +104,8 @@ def reading_told(result: Result, view: View, number: int) -> str:
             lines.append(f"It marks {area_text(drawn)}, which is below {share} and so counts as nothing")
     if view.comparison is not None:
         dice, names = view.comparison.dice[number], result.request.experts.names
-        each = ", ".join(
-            f"E{i + 1} ({name}) {value:.2f}" for i, (name, value) in enumerate(zip(names, dice, strict=True))
-        )
-        lines.append(f"Dice: {each}; mean {dice.mean():.2f}")
+        lines += [f"Dice with E{i + 1} ({names[i]}): {value:.2f}" for i, value in enumerate(dice)]
+        lines.append(f"Mean Dice: {dice.mean():.2f}")
     return "\n".join(lines)
 
 

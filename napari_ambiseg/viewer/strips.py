@@ -24,7 +24,7 @@ GUTTER = 52.0
 """Width of the place of those who see nothing."""
 
 _BETWEEN = 10.0  # gutter and scale
-_ROUND = (1, 1.2, 1.6, 2, 4, 6, 8, 10)  # so that quarters of the scale are easy to read
+_ROUND = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)  # so that quarters of the scale are easy to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def spots_of(one: Distribution, *, left: float, right: float, above: float, y: f
 
 
 def scale_top(values: Sequence[float]) -> float:
-    """End of a scale from 0 that holds all values: 1, 1.2, 1.6, 2, 4, 6 or 8 times a power of ten."""
+    """End of a scale from 0 that holds all values; 1 if there are none but 0."""
     most = max(values, default=0.0)
     if most <= 0:
         return 1.0

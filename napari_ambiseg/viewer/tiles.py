@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QListView, QStyledItemDelegate, QStyleOptionViewItem,
 from napari_ambiseg.viewer.choosing_list import ChoosingList
 from napari_ambiseg.viewer.gallery_model import GalleryModel
 
-_EDGE, _FRAME = 3, 2.0
+_EDGE, _FRAME = 4, 2.5
 _LOWEST = 150  # pixels: a row and a half
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -26,7 +26,7 @@ class TilePainter(QStyledItemDelegate):
             model.thumbnails.paint(painter, picture, [tile.stroke])
         if tile.frame is not None:
             painter.setPen(QPen(QColor(tile.frame) if tile.frame else palette.text().color(), _FRAME))
-            painter.drawRect(picture.adjusted(-1, -1, 1, 1))
+            painter.drawRect(picture.adjusted(-2, -2, 2, 2))
         below = QRectF(cell.left(), picture.bottom() + 1, cell.width(), cell.bottom() - picture.bottom() - 1)
         if tile.is_expert:
             painter.fillRect(QRectF(picture.left(), below.top() + 1, picture.width(), 2), QColor(tile.stroke.colour))

@@ -13,7 +13,7 @@ from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.thumbnails import Stroke, Thumbnails
 from napari_ambiseg.viewer.ways import Way
 
-_EDGE, _LEAST_SIDE = 3, 68
+_EDGE, _LEAST_SIDE = 4, 68
 _LOWEST = 150  # pixels: two ways
 _MEMBERS = {"width": 0.8, "opacity": 0.35}
 _Index = QModelIndex | QPersistentModelIndex
@@ -87,8 +87,8 @@ class WayPainter(QStyledItemDelegate):
         if model.thumbnails is not None:
             model.thumbnails.paint(painter, picture, model.strokes(index.row()))
         if model.is_selected(index.row()):
-            painter.setPen(QPen(option.palette.text().color(), 2.0))
-            painter.drawRect(picture.adjusted(-1, -1, 1, 1))
+            painter.setPen(QPen(option.palette.text().color(), 2.5))
+            painter.drawRect(picture.adjusted(-2, -2, 2, 2))
         words = cell.adjusted(picture.width() + 3 * _EDGE, 0, 0, 0)
         _paint_words(painter, words, option, way)
         _paint_experts(painter, words, option, way)
