@@ -7,10 +7,10 @@ have a class of their own, the others are told apart by the words that the libra
 import errno
 import re
 import warnings
-from typing import Any, cast
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
-from torch import nn
 
 from napari_ambiseg.errors import SettingsError
 
@@ -57,23 +57,6 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def move(module: nn.Module, device: torch.device, memory_format: torch.memory_format) -> None:
-    """Bring a model's weights to a device, all of them or none.
-
-    Torch moves them one after the other; where memory runs out half-way, it would leave the model on two devices, and
-    useless to whoever tries the next.
-
-    Raises:
-        RuntimeError: As torch raises it; the weights are then where they were.
-    """
-    before = module.state_dict()  # the tensors themselves, not copies
-    try:
-        cast(Any, module).to(device=device, memory_format=memory_format)  # torch's stubs lack this overload
-    except BaseException:
-        module.load_state_dict(before, assign=True)
-        raise
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, of the device or of the machine: fewer readings at once may then succeed."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -92,3 +75,17 @@ def is_device_lost(error: BaseException) -> bool:
     if is_out_of_memory(error) or _CAPTURE.search(str(error)):
         return False
     return isinstance(error, torch.AcceleratorError) or _DEVICE_LOST.search(str(error)) is not None
+
+
+@contextmanager
+def full_precision() -> Generator[None]:
+    """Convolutions and matrix products on a GPU in all of fp32's bits, for this process; as it was afterwards.
+
+    Torch lets cuDNN's convolutions use TF32, which keeps 10 bits of each factor.
+    """
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before

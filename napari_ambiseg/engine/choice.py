@@ -24,7 +24,8 @@ from napari_ambiseg.models.segmenter import IteratedSegmenter
 ENGINES = ("auto", "torch", "onnx", "onnx-int8", "cuda-graphs")
 _CPU = torch.device("cpu")
 _GPU_CHUNK = 16
-_TORCH_CHUNK, _ONNX_CHUNK = 4, 2  # larger ones fall out of the processor's cache (benchmarks/sampling.py)
+_CHUNK, _SMALL_CHUNK = 2, 4  # on a CPU; larger ones fall out of its cache (docs/performance.md)
+_SMALL_PX = 64 * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,15 @@ def _onnx_if_there(model: Model) -> list[Candidate]:
 
 
 def _onnx(model: Model, name: str) -> Candidate:
-    return Candidate(name, _CPU, _ONNX_CHUNK, lambda: OnnxBackend.open(model, int8=name == "onnx-int8"))
+    return Candidate(name, _CPU, _cpu_chunk(model), lambda: OnnxBackend.open(model, int8=name == "onnx-int8"))
 
 
 def _torch(model: Model, device: torch.device) -> Candidate:
     is_iterated = isinstance(model.segmenter, IteratedSegmenter)
-    largest = _TORCH_CHUNK if device.type == "cpu" and is_iterated else _GPU_CHUNK
+    largest = _cpu_chunk(model) if device.type == "cpu" and is_iterated else _GPU_CHUNK
     return Candidate("torch", device, largest, lambda: TorchBackend.open(model, device))
+
+
+def _cpu_chunk(model: Model) -> int:
+    height, width = model.header.grid.size
+    return _SMALL_CHUNK if height * width <= _SMALL_PX else _CHUNK

@@ -11,14 +11,13 @@ of each factor, an error of about 1e-3, where engines have to agree to 2e-5.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from napari_ambiseg.devices import is_device_lost, is_out_of_memory
+from napari_ambiseg.devices import full_precision, is_device_lost, is_out_of_memory
 from napari_ambiseg.engine.backends.on_torch import on_device
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.checkpoint import Model
@@ -119,7 +118,7 @@ def capture_on_gpu(network: Network, x: Tensor, t: Tensor) -> Replay:
         RuntimeError: As torch raises it, e.g. if the network does what cannot be recorded.
     """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(x.device), torch.no_grad(), _without_tf32():
+    with torch.cuda.device(x.device), torch.no_grad(), full_precision():
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -134,17 +133,6 @@ def capture_on_gpu(network: Network, x: Tensor, t: Tensor) -> Replay:
         return answer
 
     return replay
-
-
-@contextmanager
-def _without_tf32() -> Generator[None]:
-    """Convolutions of full precision, for this process; the choice is recorded with the kernels."""
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 _graphed: WeakKeyDictionary[nn.Module, GraphedNetwork] = WeakKeyDictionary()

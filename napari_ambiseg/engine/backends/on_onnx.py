@@ -28,6 +28,9 @@ _opened: WeakKeyDictionary[nn.Module, dict[Entry, "Sessions"]] = WeakKeyDictiona
 _opening = Lock()
 
 
+_KEPT_BYTES = 32 * 2**20  # of sessions that nobody computes with; making one anew takes 30 to 60 ms
+
+
 class Sessions:
     """A converted model, and the sessions that compute it.
 
@@ -45,6 +48,10 @@ class Sessions:
         """Whether more sessions can be made: somebody may have emptied the cache."""
         return isinstance(self.source, bytes) or self.source.is_file()
 
+    @property
+    def _size(self) -> int:
+        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+
     def network(self, threads: int) -> Network:
         """What answers calls with so many threads.
 
@@ -53,6 +60,8 @@ class Sessions:
         """
         with self._lock:
             if threads not in self._by_threads:
+                if (len(self._by_threads) + 1) * self._size > _KEPT_BYTES:
+                    self._by_threads.clear()
                 self._by_threads[threads] = translated(lambda: session(self.source, threads=threads))
         computing = self._by_threads[threads]
 

@@ -8,11 +8,12 @@ import copy
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from napari_ambiseg.devices import full_precision
 from napari_ambiseg.engine.backends.prepared import prepared
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.segmenter import IteratedSegmenter, Segmenter
+from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter
 
 _copies: WeakKeyDictionary[nn.Module, dict[torch.device, nn.Module]] = WeakKeyDictionary()
 
@@ -35,12 +36,23 @@ class TorchBackend:
         """
         segmenter = on_device(model.segmenter, device)
         if isinstance(segmenter, IteratedSegmenter):
-            segmenter = segmenter.computed_by(prepared(segmenter.network))
+            network = prepared(segmenter.network)
+            segmenter = segmenter.computed_by(network if device.type == "cpu" else in_full_precision(network))
         return cls(segmenter, device)
 
     def segmenter(self, threads: int) -> Segmenter:
         """See ``Backend.segmenter``; the number of threads is the caller's own to set (``torch.set_num_threads``)."""
         return self._segmenter
+
+
+def in_full_precision(network: Network) -> Network:
+    """A network on a GPU whose answers are those of the other engines, to rounding (2e-5) and not to TF32 (1e-3)."""
+
+    def answer(x: Tensor, t: Tensor) -> Tensor:
+        with full_precision():
+            return network(x, t)
+
+    return answer
 
 
 def on_device(segmenter: Segmenter, device: torch.device) -> Segmenter:
