@@ -3,6 +3,7 @@
 How they agree is counted by a thread, block by block, so that the list is there at once and can be left at any time.
 """
 
+from collections.abc import Generator
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -42,7 +43,7 @@ class SliceBrowser(QDialog):
     def __init__(self, path: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._path = path
-        self._worker: GeneratorWorker[Agreements, None, None] | None = None
+        self._worker: GeneratorWorker[Agreements | AmbisegError, None, None] | None = None
         self._is_following = False
         self.setWindowTitle(f"Slices of {path.name}")
         self.resize(*_SIZE)
@@ -83,22 +84,24 @@ class SliceBrowser(QDialog):
             self.status.setText(str(error))
             return
         self._show_count()
-        self._worker = create_worker(read_agreements, self._path, split)
-        self._worker.yielded.connect(self.slices.add)
-        self._worker.errored.connect(self._on_error)
+        self._worker = create_worker(_counted, self._path, split)
+        self._worker.yielded.connect(self._on_counted)
         self._worker.finished.connect(self.slices.sort_again)
         self._worker.start()
 
     def stop(self) -> None:
         """Count no further."""
         if self._worker is not None:
-            self._worker.yielded.disconnect(self.slices.add)
+            self._worker.yielded.disconnect(self._on_counted)
             self._worker.finished.disconnect(self.slices.sort_again)
             self._worker.quit()
             self._worker = None
 
-    def _on_error(self, error: Exception) -> None:
-        self.status.setText(str(error))
+    def _on_counted(self, found: Agreements | AmbisegError) -> None:
+        if isinstance(found, Agreements):
+            self.slices.add(found)
+        else:
+            self.status.setText(str(found))
 
     def _on_filter(self, text: str) -> None:
         self.slices.filter(text)
@@ -165,6 +168,14 @@ class BrowseButton(QPushButton):
         self.browser.show_origin(self._origin)
         self.browser.show()
         self.browser.raise_()
+
+
+def _counted(path: Path, split: str) -> Generator[Agreements | AmbisegError, None, None]:
+    """How the experts agree; an error comes as the last answer: what a worker raises would be told twice."""
+    try:
+        yield from read_agreements(path, split)
+    except AmbisegError as error:
+        yield error
 
 
 def _table(slices: SliceTable) -> QTableView:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
@@ -139,3 +140,14 @@ def test_the_button_is_there_for_files_with_slices_alone(file: Path, tmp_path: P
     qtbot.waitUntil(lambda: not browser.is_counting, timeout=LONG)
     button.show_origin(None)
     assert button.browser is None
+
+
+def test_masks_that_cannot_be_read_are_told_in_the_browser(file: Path, qtbot: QtBot) -> None:
+    with h5py.File(file, "r+") as opened:
+        opened["val/labels"][0, 0, 0, 0] = 7
+    browser = SliceBrowser(file)
+    qtbot.addWidget(browser)
+    browser.split.setCurrentText("val")
+    qtbot.waitUntil(lambda: "contain 7" in browser.status.text(), timeout=LONG)
+    assert column(browser.slices, Column.NAME) == ["four", "three"]
+    qtbot.waitUntil(lambda: not browser.is_counting, timeout=LONG)
