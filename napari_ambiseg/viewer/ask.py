@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_ambiseg.engine import model_file
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.viewer import machine, pace, volume_slices
-from napari_ambiseg.viewer.field_of_view import FieldOfView
+from napari_ambiseg.viewer.box import Box
 from napari_ambiseg.viewer.form import Form
 from napari_ambiseg.viewer.live import LivePicture
 from napari_ambiseg.viewer.pace import Paces, pace_path
@@ -39,7 +39,7 @@ class Ask(QObject):
     Args:
         viewer: Its slices are read.
         form: What is set, and where it is told how things go.
-        field: Where the model looks.
+        box: Where the model looks.
         showing: What is shown.
         runs: What goes on.
         where: The slice that is looked at; None if there is none.
@@ -57,7 +57,7 @@ class Ask(QObject):
         self,
         viewer: ViewerModel,
         form: Form,
-        field: FieldOfView,
+        box: Box,
         showing: Showing,
         runs: Runs,
         where: Callable[[], Where | None],
@@ -65,7 +65,7 @@ class Ask(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer, self._form, self._field, self._showing, self._runs = viewer, form, field, showing, runs
+        self._viewer, self._form, self._box, self._showing, self._runs = viewer, form, box, showing, runs
         self._where, self._settings_file = where, settings_file
         self._paces = Paces(pace_path(settings_file))
         self._what = "run"
@@ -86,7 +86,7 @@ class Ask(QObject):
         """Set everything that can be set."""
         self._form.settings.show_settings(settings)
         self._form.buttons.menu.reach.setValue(settings.reach_mm)
-        self._field.region_mm = self._form.settings.region.region_mm
+        self._box.follow_settings()
         self._showing.set_threshold(settings.threshold)
         self.refresh()
 
@@ -129,7 +129,7 @@ class Ask(QObject):
         for plane in planes(image, self._plane(image)):
             try:
                 made += make_requests(
-                    image, self._form.experts.layers, [plane], centre_px=self._field.centre_px, settings=settings
+                    image, self._form.experts.layers, [plane], centre_px=self._box.centre_px, settings=settings
                 )
             except InputImageError as error:
                 self._left_out.append(error)
@@ -182,7 +182,7 @@ class Ask(QObject):
         first = requests[0]
         slices, models = ({get(r) for r in requests} for get in (lambda r: r.where, lambda r: r.settings.model))
         self._what = "run" if len(slices) > 1 < len(models) else "slice" if len(slices) > 1 else "model"
-        self._form.place.setChecked(False)
+        self._box.end_placing()
         self.started.emit()
         self._form.buttons.show_running()
         on = f"{first.image_name!r}" if len(slices) == 1 else f"{len(slices)} slices of {first.image_name!r}"
@@ -195,7 +195,7 @@ class Ask(QObject):
         return plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
 
     def _marked(self, image: Image, plane: Plane) -> Sequence[Plane]:
-        placement = self._field.placement(image, self._form.settings.model.path)
+        placement = self._box.placement(self._form.settings.model.path)
         if placement is None:
             return (plane,)  # a run says why
         return volume_slices.marked(image, plane, self._form.experts.layers, window_of(placement))
@@ -203,8 +203,10 @@ class Ask(QObject):
     def _count(self, planes: Planes) -> int:
         """How many slices a menu entry stands for."""
         image = self._form.image.image
+        if image is None or not volume_slices.is_volume(image):
+            return 0
         try:
-            return 0 if image is None else len(planes(image, self._plane(image)))
+            return len(planes(image, self._plane(image)))
         except AmbisegError:
             return 0
 
@@ -213,7 +215,7 @@ class Ask(QObject):
         result = self._showing.result
         try:
             model = None if result is None else model_file(result.request.settings.model)
-            placement = self._field.placement(self._form.image.image, model)
+            placement = self._box.placement(model)
             return why_no_more(result, self.settings, where=self._where(), placement=placement)
         except AmbisegError as error:
             return str(error)
@@ -238,48 +240,17 @@ class Ask(QObject):
         done, count = self._runs.fulfilled, self._runs.count
         return f"{done} of {count} {self._what}{'s' if count > 1 else ''}"
 
-    # The box
-
-    def _on_place(self, on: bool) -> None:
-        image = self._form.image.image
-        if not on or image is None:
-            self._field.end_placing()
-            self._form.place.setChecked(False)
-            self._form.say("")
-        else:
-            self._field.begin_placing(image, self._form.settings.model.path, self._on_moved)
-            self._form.say("Click on the lesion, or drag the box. Esc ends placing it.")
-        self._follow_escape()
-
-    def _on_moved(self) -> None:
-        self.draw_box(add_missing=False)
-        self.refresh()
-
-    def _on_region(self) -> None:
-        self._field.region_mm = self._form.settings.region.region_mm
-        self.draw_box(add_missing=False)
-
-    def draw_box(self, *, add_missing: bool) -> None:
-        """Show where the model would look."""
-        self._field.draw(self._form.image.image, self._form.settings.model.path, add_missing=add_missing)
-
-    def on_image(self) -> None:
-        """Another image, or another slice of its file: the box goes back to the middle."""
-        self._field.centre_px = None
-        self._form.place.setChecked(False)
-        self.refresh()
+    # Keys
 
     def _on_escape(self) -> None:
-        if self._field.undo_drag():
-            self._on_moved()
-        elif self._field.is_being_placed:
-            self._form.place.setChecked(False)
+        if self._box.is_being_placed:
+            self._box.step_back()
         else:
             self.cancel()
 
     def _follow_escape(self) -> None:
         """Esc is napari's unless there is something to end."""
-        self._form.escape.setEnabled(self._field.is_being_placed or self._runs.is_running)
+        self._form.escape.setEnabled(self._box.is_being_placed or self._runs.is_running)
 
     def _connect(self) -> None:
         form, menu = self._form, self._form.buttons.menu
@@ -291,10 +262,9 @@ class Ask(QObject):
         menu.near_wanted.connect(self.run_near)
         form.buttons.more.clicked.connect(lambda *_: self.run_more())
         form.cancel.clicked.connect(lambda *_: self.cancel())
-        form.zoom.clicked.connect(lambda *_: self._field.zoom())
-        form.place.toggled.connect(self._on_place)
         form.escape.activated.connect(self._on_escape)
-        form.settings.region_changed.connect(self._on_region)
+        self._box.placing_changed.connect(self._follow_escape)
+        self._box.moved.connect(self.refresh)
         form.settings.changed.connect(self.refresh)
         self._showing.result_changed.connect(self.refresh)
         self._runs.progressed.connect(self._on_progress)

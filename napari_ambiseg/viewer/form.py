@@ -25,7 +25,6 @@ from napari_ambiseg.viewer.run_row import RunRow
 from napari_ambiseg.viewer.slice_browser import BrowseButton
 from napari_ambiseg.viewer.window_buttons import WindowButtons
 
-NOTICE = "For research, not for diagnosis."
 RENDERED = "Rendered pixels, real outlines"
 _UNUSUAL, _SERIOUS = "#F0B429", "#FF7B72"
 

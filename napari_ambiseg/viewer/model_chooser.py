@@ -34,6 +34,7 @@ class ModelChooser(QWidget):
         self.compare = QToolButton()
         self.compare.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.compare.setMenu(QMenu(self.compare))
+        self.compare.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would hide the text
         opener = QToolButton()
         opener.setText("…")
         opener.setToolTip("Open a model file (.safetensors)")

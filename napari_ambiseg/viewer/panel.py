@@ -5,17 +5,19 @@ from pathlib import Path
 import napari.viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QFrame, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.ask import Ask
+from napari_ambiseg.viewer.box import Box
 from napari_ambiseg.viewer.choosers import Connections
 from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
-from napari_ambiseg.viewer.form import NOTICE, Form
+from napari_ambiseg.viewer.foot import Foot
+from napari_ambiseg.viewer.form import Form
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
 from napari_ambiseg.viewer.plane import plane_of
@@ -53,16 +55,8 @@ class ReadingsPanel(QWidget):
         self._presenter = Presenter(canvas, self.showing, self.results.seen_roles)
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
-        self.ask = Ask(
-            self._viewer,
-            self.form,
-            field,
-            self.showing,
-            self.runs,
-            self.where,
-            settings_file=settings_path(),
-            parent=self,
-        )
+        self.box = Box(self.form, field, self)
+        self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
@@ -199,7 +193,8 @@ class ReadingsPanel(QWidget):
     def _on_image(self) -> None:
         """Another image, or another slice of its file."""
         image = self.form.image.image
-        self.ask.on_image()
+        self.box.go_to_middle()
+        self.ask.refresh()
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)
         self._redraw.start()
@@ -210,7 +205,7 @@ class ReadingsPanel(QWidget):
         image, where = self.form.image.image, self.where()
         if self.result is None and where is not None and (found := self.study.of(where)):
             self.showing.show(found[-1])
-        self.ask.draw_box(add_missing=True)
+        self.box.draw(add_missing=True)
         if image is None or self.result is not None:
             return
         if not self.form.experts.layers:
@@ -226,7 +221,7 @@ class ReadingsPanel(QWidget):
 
     def _move_field(self, event: object = None) -> None:
         """Another slice is shown. Nothing is added: napari moves to another slice also while layers are removed."""
-        self.ask.draw_box(add_missing=False)
+        self.box.draw(add_missing=False)
         self.ask.refresh()
         self._show_here()
 
@@ -291,9 +286,7 @@ class ReadingsPanel(QWidget):
         layout.setSpacing(4)
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
-        notice = QLabel(NOTICE)
-        notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        for widget in (self.form, line, self.results, notice):
+        for widget in (self.form, line, self.results, Foot()):
             layout.addWidget(widget)
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)

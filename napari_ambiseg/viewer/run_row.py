@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
@@ -98,6 +98,8 @@ class RunRow(QWidget):
         self.choose.setToolTip("Run on other slices too")
         self.choose.setMenu(self.menu)
         self.choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.choose.setArrowType(Qt.ArrowType.DownArrow)
+        self.choose.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # the arrow says it
         self.more = QPushButton("More")
         shortcuts.bind(self.more, shortcuts.MORE)
         self.cancel = QPushButton("Cancel (Esc)")
