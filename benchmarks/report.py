@@ -11,17 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import ROOT, Found, Row
+from benchmarks.harness import ROOT, Found, Plan, Row
 
 _PACKAGES = ("torch", "onnxruntime", "numpy", "napari", "PySide6-Essentials", "monai", "diffusers", "medpy")
 _VERDICT = {True: "met", False: "**not met**", None: ""}
 
 
-def facts() -> dict[str, Any]:
-    """What the figures depend on: machine, versions, state of the source."""
+def facts(plan: Plan) -> dict[str, Any]:
+    """What the figures depend on: machine, its load, versions, state of the source."""
+    processors = len(os.sched_getaffinity(0))
     return {
         "cpu": _cpu_name(),
-        "processors": len(os.sched_getaffinity(0)),
+        "processors": processors,
+        "threads": plan.threads or processors,
         "load_before": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -61,7 +63,7 @@ def table(folder: Path, names: Sequence[str]) -> str:
 def _machine(known: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     return (
-        f"{known['cpu']}, {known['processors']} processors, load {known['load_before']} before; "
+        f"{known['cpu']}, {known['threads']} of {known['processors']} processors, load {known['load_before']} before; "
         f"Python {known['python']}, {versions}; source {known['source']}, {known['date']}"
     )
 

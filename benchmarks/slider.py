@@ -69,7 +69,7 @@ def rows(found: Found) -> list[Row]:
     return [
         row(what, f"<= {_MOST_MS:.0f} ms", lambda: _judge(found)),
         row(
-            "… the canvas drawn by software, in addition",
+            "… the window drawn by software, in addition",
             "",
             lambda: (spread(found.all(_SIDE, "window_ms"), "ms", 1), None),
         ),

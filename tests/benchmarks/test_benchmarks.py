@@ -124,7 +124,7 @@ def test_a_row_without_figures_says_why_and_is_neither_met_nor_missed() -> None:
 
 
 def test_the_table_says_what_is_met_and_on_which_machines(tmp_path: Path) -> None:
-    known = report.facts()
+    known = report.facts(Plan(1))
     rows = [
         Row("speed", "<= 1 s", "0.5 s", True),
         Row("size", "<= 1 MB", "2 MB", False),
