@@ -45,6 +45,7 @@ class Thumbnails:
         self._slice = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
         (down_y, right_y), (down_x, right_x) = crop.to_world
         self._turned = QTransform(right_x, right_y, down_x, down_y, 0.0, 0.0)
+        self._lines: dict[int, tuple[NDArray[np.float32], list[QLineF]]] = {}
         self._background: tuple[tuple[int, int, float], QPixmap] | None = None
 
     def paint(self, painter: QPainter, area: QRectF, strokes: Sequence[Stroke]) -> None:
@@ -58,12 +59,19 @@ class Thumbnails:
             for stroke in strokes:
                 painter.setPen(_pen(stroke))
                 painter.setOpacity(stroke.opacity)
-                painter.drawLines([QLineF(a, b, c, d) for (b, a), (d, c) in stroke.segments.tolist()])
+                painter.drawLines(self._lines_of(stroke.segments))
         else:
             painter.fillRect(area, _VEIL)
             painter.setPen(Qt.GlobalColor.white)
             painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), _NOTHING)
         painter.restore()
+
+    def _lines_of(self, segments: NDArray[np.float32]) -> list[QLineF]:
+        """Segments as Qt's lines, made once: so many small objects at each painting would keep the collector busy."""
+        key = id(segments)  # of an array that is kept beside the lines, so that no other can take its place
+        if key not in self._lines:
+            self._lines[key] = segments, [QLineF(a, b, c, d) for (b, a), (d, c) in segments.tolist()]
+        return self._lines[key][1]
 
     def _slice_at(self, area: QRectF, ratio: float) -> QPixmap:
         """The slice in the size of an area, kept for the next thumbnail of this size."""
