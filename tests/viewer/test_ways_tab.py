@@ -91,11 +91,13 @@ def test_each_expert_stands_with_the_way_whose_readings_are_most_like_his_mask(
     assert found[grouping.stands()[2].mode].empty  # expert C saw nothing
 
 
-@pytest.mark.parametrize(("position", "strangers"), [(50, 0), (100, 2)])
+@pytest.mark.parametrize(
+    ("threshold", "strangers"), [(0.0, 0), (0.5, 1)]
+)  # at 0.5 the readings like A count as nothing
 def test_experts_are_named_once_with_their_way_or_as_strangers(
-    tab: WaysTab, grouping: Grouping, position: int, strangers: int
+    tab: WaysTab, showing: Showing, grouping: Grouping, threshold: float, strangers: int
 ) -> None:
-    tab.slider.setValue(position)
+    showing.set_threshold(threshold)
     assert sum(not stand.belongs for stand in grouping.stands()) == strangers
     words = "\n".join(text for text in texts(tab))
     for expert, (stand, name) in enumerate(zip(grouping.stands(), "ABC", strict=True)):
@@ -103,13 +105,13 @@ def test_experts_are_named_once_with_their_way_or_as_strangers(
         assert (f"E{expert + 1} reads it like none of these" in tab.strangers.text()) == (not stand.belongs)
 
 
-def test_a_stranger_is_told_the_nearest_way(grouping: Grouping) -> None:
-    grouping.set_similar_iou(1.0)
+def test_a_stranger_is_told_the_nearest_way(showing: Showing, grouping: Grouping) -> None:
+    showing.set_threshold(0.5)
     found, stands = grouping.found, grouping.stands()
     lines = strangers(found, stands).splitlines()
     assert any(stand.belongs for stand in stands)
     outside = [i for i, stand in enumerate(stands) if not stand.belongs]
-    assert len(lines) == len(outside)
+    assert len(lines) == len(outside) == 1
     for line, expert in zip(lines, outside, strict=True):
         assert line.startswith(f"E{expert + 1} ")
         assert line.endswith(f"mean IoU {stands[expert].iou:.2f}")
