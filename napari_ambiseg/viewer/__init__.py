@@ -12,7 +12,9 @@ From a click to pixels, each arrow a frozen record:
 - ``choosers``, ``controls``, ``form``, ``table``, ``player``, ``results``: widgets that show and edit records;
 - ``saving``: files of what is shown; ``elided``: names that are longer than the dock is wide;
 - ``presenter``, ``panel``: put them together; ``app``: a viewer with all of it;
-- ``sources``: files and samples for napari's File menu.
+- ``opening``: what is dropped on napari, or comes from its File menu; ``volumes`` (DICOM, NIfTI), ``sources`` and
+  ``shown`` (slices and cases with experts, stepped through), ``samples``; ``notices``: what a user must know of them;
+- ``slice_browser``, ``slice_table``: all slices of a file; ``windows``, ``window_buttons``: those in which CT is read.
 
 Nothing is imported here: napari imports this package when it looks for plugins.
 """

@@ -30,6 +30,7 @@ from napari_ambiseg.viewer.settings import settings_path
 from napari_ambiseg.viewer.volumes import LayerData, image_data
 from napari_ambiseg.viewer.windows import LUNG
 
+_SEEN_MM = 120.0  # of the CT, around the nodule
 _SAME_MM, _SAME_PIXEL = 0.05, 0.01  # heights that differ by less are one slice; pixels that differ by less are the same
 
 
@@ -59,7 +60,7 @@ def real_nodule_sample() -> list[LayerData]:
         return []
     volumes, _ = read_dicom([folder])
     layers = nodule_layers(volumes[0], nodule)
-    _go_to(volumes[0], _largest(layers))
+    _look_at(volumes[0], layers)
     return layers
 
 
@@ -99,17 +100,24 @@ def _masks(volume: ImageVolume, nodule: RealNodule) -> np.ndarray:
     return masks
 
 
-def _largest(layers: list[LayerData]) -> int:
-    """The slice on which the readers drew most."""
-    return int(np.argmax(sum(mask.sum(axis=(1, 2), dtype=np.int64) for mask, _, _ in layers[1:])))
-
-
-def _go_to(volume: ImageVolume, k: int) -> None:
-    """Show a slice, once napari has added the layers."""
+def _look_at(volume: ImageVolume, layers: list[LayerData]) -> None:
+    """Show the nodule where it is largest, once napari has added the layers."""
+    masks = [mask for mask, _, _ in layers[1:]]
+    k = int(np.argmax(np.sum([mask.sum(axis=(1, 2)) for mask in masks], axis=0)))
+    drawn = np.any([mask[k] for mask in masks], axis=0)
+    middle = np.array([k, *(np.mean(place) for place in np.nonzero(drawn))])
+    height, row, column = (float(at) for at in np.array(volume.origin_mm) + middle * volume.spacing_mm)
     viewer = napari.current_viewer()
-    if viewer is not None:
-        point = volume.origin_mm[0] + k * volume.spacing_mm[0]
-        QTimer.singleShot(0, lambda: viewer.dims.set_point(0, point))
+
+    def look() -> None:
+        if viewer is None:
+            return
+        viewer.dims.set_point(0, height)
+        camera = viewer.scene.camera
+        camera.center = (0.0, row, column)
+        camera.zoom = min(viewer.canvas.size) / _SEEN_MM
+
+    QTimer.singleShot(0, look)
 
 
 def _fetched(series_uid: str) -> Path | None:
