@@ -56,7 +56,7 @@ class Sizes:
     def emptied(self, kept: NDArray[np.bool_]) -> "Sizes":
         """The same after the samples that are not ``kept`` (S,) have become empty masks; nothing is measured again."""
         return Sizes(
-            *(_distribution(one.name, one.unit, np.where(kept, one.samples, 0.0), one.experts) for one in self)
+            *(distribution(one.name, one.unit, np.where(kept, one.samples, 0.0), one.experts) for one in self)
         )
 
     def __iter__(self) -> Iterator[Distribution]:
@@ -80,13 +80,14 @@ def sizes(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], spacing_mm:
         (areas_mm2(experts, spacing_mm), diameters_mm(experts, spacing_mm)) if len(experts) else none
     )
     return Sizes(
-        _distribution("area", "mm²", areas, expert_areas),
-        _distribution("long axis", "mm", axes[:, 0], expert_axes[:, 0]),
-        _distribution("short axis", "mm", axes[:, 1], expert_axes[:, 1]),
+        distribution("area", "mm²", areas, expert_areas),
+        distribution("long axis", "mm", axes[:, 0], expert_axes[:, 0]),
+        distribution("short axis", "mm", axes[:, 1], expert_axes[:, 1]),
     )
 
 
-def _distribution(name: str, unit: str, samples: NDArray[np.float64], experts: NDArray[np.float64]) -> Distribution:
+def distribution(name: str, unit: str, samples: NDArray[np.float64], experts: NDArray[np.float64]) -> Distribution:
+    """How a measure of samples (S,) and experts (R,) is spread; 0 for those that mark nothing."""
     drawn = samples[samples > 0]
     low, median, high = np.percentile(drawn, (5, 50, 95)).tolist() if len(drawn) else (np.nan,) * 3
     return Distribution(name, unit, samples, experts, median=median, low=low, high=high)
