@@ -87,10 +87,17 @@ def head_line(view: View | None) -> str:
     """How many there are, and how many of them see nothing."""
     if view is None:
         return "No readings yet"
-    parts = [_counted(view.areas_mm2, "reading")]
+    parts = [counted(view.areas_mm2, "reading")]
     if len(view.expert_areas_mm2):
-        parts.append(_counted(view.expert_areas_mm2, "expert"))
+        parts.append(counted(view.expert_areas_mm2, "expert"))
     return " · ".join(parts)
+
+
+def counted(areas_mm2: NDArray[np.float64], what: str) -> str:
+    """How many readings or experts there are, and how many of them see nothing."""
+    count, empty = len(areas_mm2), int(np.count_nonzero(areas_mm2 == 0))
+    sees = "sees" if empty == 1 else "see"
+    return f"{count} {what}{'s' if count != 1 else ''}" + (f", {empty} {sees} nothing" if empty else "")
 
 
 def reading_told(result: Result, view: View, number: int) -> str:
@@ -132,9 +139,3 @@ def _key(view: View, order: Order) -> NDArray[np.float64]:
         return -np.arange(len(view.areas_mm2), dtype=np.float64)
     dice = view.comparison.dice
     return dice.mean(axis=1) if order.by is SortBy.MEAN else dice[:, order.expert]
-
-
-def _counted(areas_mm2: NDArray[np.float64], what: str) -> str:
-    count, empty = len(areas_mm2), int(np.count_nonzero(areas_mm2 == 0))
-    sees = "sees" if empty == 1 else "see"
-    return f"{count} {what}{'s' if count != 1 else ''}" + (f", {empty} {sees} nothing" if empty else "")

@@ -4,10 +4,10 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.readings.distribution import Sizes
-from napari_ambiseg.viewer.gallery_items import expert_told, reading_told
+from napari_ambiseg.viewer.gallery_items import counted, expert_told, reading_told
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.size_strips import SizeStrips
-from napari_ambiseg.viewer.sizes_text import head_line, numbers_text
+from napari_ambiseg.viewer.sizes_text import numbers_text
 from napari_ambiseg.viewer.when_seen import WhenSeen
 
 _NUMBERS_LINES = 3  # that are seen without scrolling
@@ -54,7 +54,7 @@ class SizesTab(QWidget):
             self.head.setText("No readings yet")
             self.numbers.clear()
             return
-        self.head.setText(head_line(found.area))
+        self.head.setText(counted(found.area.samples, "reading"))
         self.numbers.setPlainText(numbers_text(found, result.request.experts.names))
 
     def _sizes(self) -> Sizes | None:
