@@ -7,6 +7,7 @@ world may mirror or rotate it, and a thumbnail that shows left for right would b
 Legend: S samples, R readers, H x W pixels of the slice, h x w of the window, N segments.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,18 +46,19 @@ class Crop:
 
 def crop_of(result: Result) -> Crop:
     """The window of a result."""
-    request, readings = result.request, result.sampled.readings
-    experts = request.experts.masks
+    return crops_of([result])[0]
+
+
+def crops_of(results: Sequence[Result]) -> tuple[Crop, ...]:
+    """One window for several results of a slice, around everything that is marked in any; of each, what it shows."""
+    first = results[0].request
     rows, columns = lesion_window(
-        readings, experts, spacing_mm=request.plane.spacing_mm, nothing=window_of(result.sampled.placement)
+        np.concatenate([one.sampled.readings for one in results]),
+        np.concatenate([one.request.experts.masks for one in results]),
+        spacing_mm=first.plane.spacing_mm,
+        nothing=window_of(results[0].sampled.placement),
     )
-    grey = _grey(request.slice_input.pixels, result.sampled.grey)[rows, columns]
-    return Crop(
-        grey=np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8),
-        to_world=to_world(request.plane),
-        experts=_split(experts[:, rows, columns]),
-        readings=_split(readings[:, rows, columns]),
-    )
+    return tuple(_crop(one, rows, columns) for one in results)
 
 
 def lesion_window(
@@ -93,6 +95,17 @@ def to_world(plane: Plane) -> NDArray[np.float64]:
     """Where one pixel down and one to the right lead, as in ``Crop``."""
     own = Affine(scale=plane.scale, rotate=plane.rotate, shear=plane.shear).linear_matrix
     return np.asarray(plane.affine[:-1, :-1] @ own)[-2:, -2:]
+
+
+def _crop(result: Result, rows: slice, columns: slice) -> Crop:
+    request = result.request
+    grey = _grey(request.slice_input.pixels, result.sampled.grey)[rows, columns]
+    return Crop(
+        grey=np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8),
+        to_world=to_world(request.plane),
+        experts=_split(request.experts.masks[:, rows, columns]),
+        readings=_split(result.sampled.readings[:, rows, columns]),
+    )
 
 
 def _around(extent: NDArray[np.intp], count: int, length: int) -> slice:
