@@ -92,13 +92,14 @@ def compare(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Compar
 def compare_pairs(pairs: Pairs) -> Comparison:
     """As ``compare``, of pairs that are counted already."""
     iou, dice, sizes, s = pairs.iou(), pairs.dice(), pairs.sizes, pairs.samples
+    distance = 1 - iou
     return Comparison(
         iou=iou[:s, s:],
         dice=dice,
         sample_areas=sizes[:s],
         expert_areas=sizes[s:],
-        ged=_energy(1 - iou, s, unbiased=False),
-        ged_unbiased=_energy(1 - iou, s, unbiased=True),
+        ged=_energy(distance, s, unbiased=False),
+        ged_unbiased=_energy(distance, s, unbiased=True),
         mean_dice=float(dice.mean()),
         mean_iou=float(iou[:s, s:].mean()),
         hm_iou=_matched(iou[:s, s:]),

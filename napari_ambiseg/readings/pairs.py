@@ -65,9 +65,10 @@ def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Pair
     common = np.zeros((count, count))
     for first in range(0, count, rows):
         both = words[first : first + rows, None] & words[first:]
-        common[first : first + rows, first:] = np.bitwise_count(both).sum(axis=2, dtype=np.uint32)
-    above = np.triu(common, 1)  # what lies below was counted for some rows only
-    return Pairs(above + above.T + np.diag(np.diagonal(common)), len(samples))
+        counts = np.bitwise_count(both).sum(axis=2, dtype=np.uint32)
+        common[first : first + rows, first:] = counts
+        common[first:, first : first + rows] = counts.T
+    return Pairs(common, len(samples))
 
 
 def _packed(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
