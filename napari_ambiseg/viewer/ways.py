@@ -44,11 +44,11 @@ def sentence(found: Sequence[Mode]) -> str:
     return told(found) if found else "No readings yet"
 
 
-def strangers(found: Sequence[Mode], stands: Sequence[Stand]) -> str:
+def strangers(view: View, found: Sequence[Mode], stands: Sequence[Stand]) -> str:
     """Who of the experts reads it like no reading of the model; "" if each finds his or her way among them."""
     return "\n".join(
-        f"E{i + 1} reads it like none of these; nearest is {_called(stand.mode, found)}, mean IoU {stand.iou:.2f}"
-        for i, stand in enumerate(stands)
+        f"E{i + 1} {_stranger_told(stand, found, marks_something=area > 0)}"
+        for i, (stand, area) in enumerate(zip(stands, view.expert_areas_mm2, strict=True))
         if not stand.belongs
     )
 
@@ -61,6 +61,14 @@ def frequency(share: Share) -> str:
 def interval(share: Share) -> str:
     """Where the true frequency may lie."""
     return f"95 % interval {100 * share.low:.0f} to {100 * share.high:.0f} %"
+
+
+def _stranger_told(stand: Stand, found: Sequence[Mode], *, marks_something: bool) -> str:
+    if not marks_something:
+        return "sees nothing, which no reading does"
+    if stand.iou == 0:
+        return "marks what no reading marks"
+    return f"reads it like none of these; nearest is {_called(stand.mode, found)}, mean IoU {stand.iou:.2f}"
 
 
 def _called(number: int, found: Sequence[Mode]) -> str:

@@ -55,7 +55,7 @@ class WaysTab(QWidget):
         stands = self._grouping.stands()
         names = () if result is None else result.request.experts.names
         self.sentence.setText(sentence(found))
-        self.strangers.setText(strangers(found, stands))
+        self.strangers.setText("" if view is None else strangers(view, found, stands))
         self.strangers.setVisible(bool(self.strangers.text()))
         self.model.show(() if view is None else ways(view, found, stands), names, self._thumbnails)
 

@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_ambiseg.readings.modes import modes, share, told
-from napari_ambiseg.viewer.grouping import Grouping
+from napari_ambiseg.viewer.grouping import Grouping, Stand
 from napari_ambiseg.viewer.result import Result, View
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.ways import frequency, interval, strangers
@@ -108,13 +108,24 @@ def test_experts_are_named_once_with_their_way_or_as_strangers(
 def test_a_stranger_is_told_the_nearest_way(showing: Showing, grouping: Grouping) -> None:
     showing.set_threshold(0.5)
     found, stands = grouping.found, grouping.stands()
-    lines = strangers(found, stands).splitlines()
+    lines = strangers(view_of(showing), found, stands).splitlines()
     assert any(stand.belongs for stand in stands)
     outside = [i for i, stand in enumerate(stands) if not stand.belongs]
     assert len(lines) == len(outside) == 1
     for line, expert in zip(lines, outside, strict=True):
         assert line.startswith(f"E{expert + 1} ")
         assert line.endswith(f"mean IoU {stands[expert].iou:.2f}")
+
+
+def test_experts_whom_no_reading_meets_are_told_so(showing: Showing) -> None:
+    view = view_of(showing)
+    nobody = tuple(Stand(mode=0, iou=0.0, belongs=False) for _ in range(3))
+    told_of_all = strangers(view, modes(view.readings), nobody).splitlines()
+    assert told_of_all == [
+        "E1 marks what no reading marks",
+        "E2 marks what no reading marks",
+        "E3 sees nothing, which no reading does",
+    ]
 
 
 def test_a_click_shows_the_reading_that_stands_for_a_way(qtbot: QtBot, tab: WaysTab, showing: Showing) -> None:
