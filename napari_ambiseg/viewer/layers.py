@@ -20,7 +20,7 @@ from qtpy.QtCore import QTimer
 from napari_ambiseg.viewer.looks import Look
 from napari_ambiseg.viewer.origin import Role, role_of, with_origin
 
-_IMAGES = (Role.PROBABILITY, Role.TRAJECTORY)
+_IMAGES = (Role.PROBABILITY, Role.TRAJECTORY, Role.PAIR)
 _ORDER = {role: i for i, role in enumerate(Role)}
 _TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
 _PAUSE_MS = 0  # the next turn of the event loop

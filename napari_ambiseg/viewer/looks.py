@@ -22,6 +22,9 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 
 MODEL_COLOUR = "#FF5CC8"
 SELECTED_COLOUR = "#FFFFFF"
+ON_REQUEST = (Role.PAIR,)
+"""Layers that are made when they are first asked for."""
+
 _BOX_COLOUR = "#9AA7B4"
 _PROBABILITY = Colormap(
     [[0.35, 0.0, 0.5, 0.0], [0.6, 0.1, 0.55, 0.55], [0.95, 0.4, 0.35, 0.75], [1.0, 0.85, 0.3, 0.85]],
@@ -105,8 +108,8 @@ def trajectory_look(plane: Plane, placement: Placement, x_t: NDArray[np.float32]
 def experts_look(plane: Plane, masks: NDArray[np.bool_]) -> Look:
     """The experts' outlines, each in its colour."""
     segments, reader = outline_segments(masks)
-    palette = np.array([_rgba(expert_colour(i)) for i in range(max(1, len(masks)))], dtype=np.float32)
-    return Look(Role.EXPERTS, plane.lift(segments), _lines(plane, Role.EXPERTS), colours=palette[reader])
+    palette = np.array([rgba(expert_colour(i)) for i in range(max(1, len(masks)))], dtype=np.float32)
+    return Look(Role.EXPERTS, plane.lift(segments), line_options(plane, Role.EXPERTS), colours=palette[reader])
 
 
 def reading_looks(plane: Plane, view: View, *, selected: int) -> tuple[Look, ...]:
@@ -122,7 +125,7 @@ def field_of_view_look(plane: Plane, placement: Placement) -> Look:
     (top, bottom), (left, right) = placement.bounds_px
     corners = np.array([(top, left), (top, right), (bottom, right), (bottom, left)], dtype=np.float32)
     sides = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
-    options = _lines(plane, Role.FIELD_OF_VIEW) | {"edge_color": _BOX_COLOUR}
+    options = line_options(plane, Role.FIELD_OF_VIEW) | {"edge_color": _BOX_COLOUR}
     return Look(Role.FIELD_OF_VIEW, plane.lift(sides), options)
 
 
@@ -131,11 +134,11 @@ def _outline_looks(
 ) -> tuple[Look, ...]:
     """Segments (N, 2, 2) in slice pixels, each of the reading ``sample`` (N,), as the two layers of outlines."""
     return (
-        Look(Role.READINGS, plane.lift(segments), _lines(plane, Role.READINGS) | {"edge_color": MODEL_COLOUR}),
+        Look(Role.READINGS, plane.lift(segments), line_options(plane, Role.READINGS) | {"edge_color": MODEL_COLOUR}),
         Look(
             Role.SELECTED,
             plane.lift(segments[sample == selected]),
-            _lines(plane, Role.SELECTED) | {"edge_color": SELECTED_COLOUR, "opacity": 1.0},
+            line_options(plane, Role.SELECTED) | {"edge_color": SELECTED_COLOUR, "opacity": 1.0},
         ),
     )
 
@@ -152,10 +155,12 @@ def expert_colour(reader: int) -> str:
     return OKABE_ITO[reader % len(OKABE_ITO)]
 
 
-def _lines(plane: Plane, role: Role) -> dict[str, Any]:
+def line_options(plane: Plane, role: Role) -> dict[str, Any]:
+    """Options of a layer of outlines."""
     width_px = _WIDTH_MM[role] / min(plane.spacing_mm)
     return plane.transform() | {"vector_style": "line", "edge_width": width_px, "opacity": 0.9}
 
 
-def _rgba(colour: str) -> tuple[float, ...]:
+def rgba(colour: str) -> tuple[float, ...]:
+    """A colour #RRGGBB as four numbers from 0 to 1, opaque."""
     return (*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), 1.0)

@@ -26,6 +26,7 @@ class Role(Enum):
 
     PROBABILITY = "Probability (share of readings)"
     TRAJECTORY = "Reverse diffusion"
+    PAIR = "Reading beside expert"
     EXPERTS = "Experts' outlines"
     READINGS = "Model's readings"
     SELECTED = "Selected reading"

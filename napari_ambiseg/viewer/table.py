@@ -1,18 +1,26 @@
-"""Every reading against every expert, as a table that can be sorted; a click selects the reading."""
+"""Every reading against every expert, as a table that can be sorted; a click selects a reading, or a pair."""
 
 from enum import Enum
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from napari_ambiseg.viewer.looks import expert_colour
 from napari_ambiseg.viewer.result import View
 
 _AREA, _FIRST_EXPERT = 0, 1
 _LOWEST = 110  # pixels: the header and four rows
+_FRAME = 2  # pixels
 _Index = QModelIndex | QPersistentModelIndex
 _Role = Qt.ItemDataRole
 
@@ -57,6 +65,11 @@ class ReadingsModel(QAbstractTableModel):
         """Row of a reading."""
         return int(np.flatnonzero(self._order == reading)[0])
 
+    def expert(self, column: int) -> int | None:
+        """Number of the expert in a column; None for the others."""
+        reader = column - _FIRST_EXPERT
+        return reader if 0 <= reader < len(self._names) else None
+
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; -1 is the order in which the readings were drawn."""
         self.layoutAboutToBeChanged.emit()
@@ -84,20 +97,21 @@ class ReadingsModel(QAbstractTableModel):
             return f"{score:.2f}"
         if role == _Role.BackgroundRole:
             return QColor(86, 180, 233, round(110 * score))
+        if role == _Role.ToolTipRole and (reader := self.expert(column)) is not None:
+            return f"Click to see reading {reading + 1} beside {self._names[reader]}: where they agree and differ"
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = _Role.DisplayRole) -> Any:
         """Readings are numbered from 1; experts carry their colour."""
         if orientation == Qt.Orientation.Vertical:
             return str(self.reading(section) + 1) if role == _Role.DisplayRole else None
-        reader = section - _FIRST_EXPERT
-        is_expert = 0 <= reader < len(self._names)
-        if role == _Role.DecorationRole and is_expert:
+        reader = self.expert(section)
+        if role == _Role.DecorationRole and reader is not None:
             return _swatch(expert_colour(reader))
         if role == _Role.ToolTipRole:
             return self._explanation(section)
         if role == _Role.DisplayRole:
-            return f"E{reader + 1}" if is_expert else "mm²" if section == _AREA else "mean"
+            return f"E{reader + 1}" if reader is not None else "mm²" if section == _AREA else "mean"
         return None
 
     def _area_data(self, area: float, role: int) -> Any:
@@ -132,19 +146,39 @@ def _swatch(colour: str) -> QPixmap:
     return pixmap
 
 
+class _Cells(QStyledItemDelegate):
+    """Cells, that of the pair which is looked at with a frame in the expert's colour."""
+
+    def __init__(self, table: "ReadingsTable") -> None:
+        super().__init__(table)
+        self._table = table
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        """As always, then the frame."""
+        super().paint(painter, option, index)
+        expert = self._table.expert_at(index)
+        if expert is not None and (self._table.reading_at(index), expert) == self._table.pair:
+            painter.setPen(QPen(QColor(expert_colour(expert)), _FRAME))
+            painter.drawRect(option.rect.adjusted(1, 1, -1, -1))
+
+
 class ReadingsTable(QTableView):
     """The table.
 
     Signals:
-        selected: Number of the reading that the user has clicked on, or reached with the arrow keys.
+        selected: Number of the reading that the user has clicked on, or reached with the arrow keys, and of the expert
+            whose cell it was; None for the other cells, and for keys.
     """
 
-    selected = Signal(int)
+    selected = Signal(int, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = ReadingsModel(self)
+        self._is_pressed = False
+        self.pair: tuple[int, int | None] | None = None
         self.setModel(self._model)
+        self.setItemDelegate(_Cells(self))
         self.setSortingEnabled(True)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -170,12 +204,33 @@ class ReadingsTable(QTableView):
         if view is not None:
             self.select(selected)
 
-    def select(self, reading: int) -> None:
-        """Mark a reading's row without telling anybody."""
-        blocked = self.blockSignals(True)
-        self.selectRow(self._model.row(reading))
-        self.blockSignals(blocked)
+    def select(self, reading: int, expert: int | None = None) -> None:
+        """Mark a reading's row, and the cell of the expert beside it, without telling anybody."""
+        self.pair = reading, expert
+        row = self._model.row(reading)
+        if self.currentIndex().row() != row or not self.selectionModel().isRowSelected(row, QModelIndex()):
+            blocked = self.blockSignals(True)
+            self.selectRow(row)
+            self.blockSignals(blocked)
+        self.viewport().update()
+
+    def reading_at(self, index: _Index) -> int:
+        """Number of the reading of a cell."""
+        return self._model.reading(index.row())
+
+    def expert_at(self, index: _Index) -> int | None:
+        """Number of the expert of a cell; None for the others."""
+        return self._model.expert(index.column())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A cell is pointed at: a reading, or a pair."""
+        self._is_pressed = True  # the row alone says nothing
+        super().mousePressEvent(event)
+        self._is_pressed = False
+        index = self.indexAt(event.position().toPoint())
+        if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
+            self.selected.emit(self.reading_at(index), self.expert_at(index))
 
     def _on_row(self, current: QModelIndex) -> None:
-        if current.isValid():
-            self.selected.emit(self._model.reading(current.row()))
+        if current.isValid() and not self._is_pressed:
+            self.selected.emit(self.reading_at(current), None)

@@ -1,7 +1,9 @@
 """The tab with the table: every reading against every expert, by Dice or IoU."""
 
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_ambiseg.viewer.pair import pair_legend, pair_told
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.table import Metric, ReadingsTable
 
@@ -18,10 +20,20 @@ class TableTab(QWidget):
         self._showing = showing
         self.table = ReadingsTable()
         self.table.selected.connect(showing.select)
+        self.pair_line = QLabel()
+        self.pair_line.setWordWrap(True)
+        self.pair_line.setTextFormat(Qt.TextFormat.RichText)
+        self.pair_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.pair_line.setToolTip(
+            "The pair that is shown on the image. Click a cell below E1, E2, … for another pair; "
+            "click an area, or use the arrow keys, for the reading alone"
+        )
         self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
-        for changed in (showing.result_changed, showing.view_changed, showing.selection_changed):
+        for changed in (showing.result_changed, showing.view_changed):
             changed.connect(self._show)
+        showing.selection_changed.connect(self._on_selection)
         self._show()
 
     @property
@@ -47,8 +59,19 @@ class TableTab(QWidget):
         layout.setSpacing(3)
         layout.addLayout(choices)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.pair_line)
 
     def _show(self) -> None:
         result = self._showing.result
         names = () if result is None else result.request.experts.names
         self.table.show_view(self._showing.view, names, self.agreement, selected=self._showing.selected)
+        self._on_selection()
+
+    def _on_selection(self) -> None:
+        view, selected, expert = self._showing.view, self._showing.selected, self._showing.expert
+        if view is not None:
+            self.table.select(selected, expert)
+        is_pair = view is not None and view.comparison is not None and expert is not None
+        self.pair_line.setVisible(is_pair)
+        if view is not None and is_pair and expert is not None:
+            self.pair_line.setText(f"{pair_told(view, selected=selected, expert=expert)}<br>{pair_legend()}")

@@ -15,7 +15,7 @@ from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.result import Result, derive, frame_of, summary
 
 Make = Callable[..., Result]
-RESULTS = [role for role in Role if role is not Role.FIELD_OF_VIEW]
+RESULTS = [role for role in Role if role not in (Role.FIELD_OF_VIEW, *looks.ON_REQUEST)]
 
 
 def by_role(viewer: ViewerModel) -> dict[Role, Layer]:
@@ -67,7 +67,7 @@ def test_images_lie_below_the_outlines_that_were_there_before(make_result: Make)
     canvas.show([field_of_view_look(result.request.plane, result.sampled.placement)])
     canvas.show([looks.experts_look(result.request.plane, result.request.experts.masks)])
     canvas.show(looks.looks(result, derive(result, 0.0), selected=0))
-    assert [role_of(layer) for layer in viewer.layers] == list(Role)
+    assert [role_of(layer) for layer in viewer.layers] == [*RESULTS, Role.FIELD_OF_VIEW]
 
 
 def test_outlines_surround_the_readings(make_result: Make) -> None:

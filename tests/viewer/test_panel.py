@@ -10,10 +10,10 @@ from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QFileDialog
 
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.viewer import sources
+from napari_ambiseg.viewer.looks import ON_REQUEST
 from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.result import frame_of
@@ -65,7 +65,7 @@ def test_a_run_fills_layers_and_table(
     experts = viewer.add_labels(expert_masks.astype(np.uint8), name="experts", scale=(1, 0.5, 0.5))
     panel.form.experts.choose([experts])
     run(panel, qtbot)
-    assert {role_of(layer) for layer in viewer.layers} == {None, *Role}
+    assert {role_of(layer) for layer in viewer.layers} == {None, *Role} - {*ON_REQUEST}
     assert panel.results.table.model().rowCount() == 8
     assert panel.results.table.model().columnCount() == 5
     assert "GED" in panel.results.summary_label.text()
@@ -428,21 +428,3 @@ def test_slices_are_counted_from_one(viewer: Viewer, panel: ReadingsPanel) -> No
     assert panel.form.image.image.name in panel.form.image.toolTip()
 
 
-def test_a_result_is_saved_to_the_folder_that_was_chosen(
-    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = add_slice(viewer)
-    panel.form.experts.choose([viewer.add_labels(np.eye(64, dtype=np.uint8), scale=image.scale)])
-    assert not panel.results.save.isEnabled()
-    run(panel, qtbot)
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "chosen"))
-    (tmp_path / "chosen").write_text("a file")
-    panel.results.save.click()
-    assert "cannot write" in panel.form.status.text()
-    (tmp_path / "chosen").unlink()
-    (tmp_path / "chosen").mkdir()
-    panel.results.save.click()
-    names = {path.name for path in (tmp_path / "chosen").iterdir()}
-    assert names == {"readings.npz", "comparison.csv", "trajectory.gif", "screenshot.png"}
-    with np.load(tmp_path / "chosen" / "readings.npz") as saved:
-        np.testing.assert_array_equal(saved["readings"], panel.view.readings)
