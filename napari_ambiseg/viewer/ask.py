@@ -109,6 +109,12 @@ class Ask(QObject):
             return
         self._start([more_of(result, self.settings)])
 
+    def start(self, requests: Sequence[Request]) -> None:
+        """Fulfil requests that are complete, whatever is set in the form."""
+        if requests and not self._runs.is_running:
+            self._left_out = []
+            self._start(requests)
+
     def cancel(self) -> None:
         """Stop the run after the step that it is in."""
         if self._runs.is_running:
@@ -160,7 +166,7 @@ class Ask(QObject):
         if result is self._showing.result:
             return told(result)
         if self._runs.count > 1:
-            return f"{self._done()}; go to one of them to see its readings."
+            return f"{self._done()} read; go to one of them to see its readings."
         return "Another slice is shown by now; the readings are kept, and shown when you go back to it."
 
     # Asking
@@ -181,7 +187,8 @@ class Ask(QObject):
     def _start(self, requests: Sequence[Request]) -> None:
         first = requests[0]
         slices, models = ({get(r) for r in requests} for get in (lambda r: r.where, lambda r: r.settings.model))
-        self._what = "run" if len(slices) > 1 < len(models) else "slice" if len(slices) > 1 else "model"
+        kinds = {(True, False): "slice", (False, True): "model"}
+        self._what = kinds.get((len(slices) > 1, len(models) > 1), "run")
         self._box.end_placing()
         self.started.emit()
         self._form.buttons.show_running()
@@ -233,7 +240,7 @@ class Ask(QObject):
             self._form.say(f"Cancelled{kept}.")
         elif error is None and self._left_out:
             count = len(self._left_out)
-            self._form.say(f"{self._done()}. {count} could not be read; the first says: {self._left_out[0]}")
+            self._form.say(f"{self._done()} read. {count} could not be; the first says: {self._left_out[0]}")
         self.refresh()
 
     def _done(self) -> str:

@@ -22,7 +22,7 @@ from napari_ambiseg.viewer.region_spin import RegionSpin
 from napari_ambiseg.viewer.settings import MOST_READINGS, Settings
 
 _LARGEST_SEED = 2**31 - 1  # of a Qt spin box
-_SAMPLER_NAMES = {
+SAMPLER_NAMES = {
     "ddim": "Steady",
     "ddpm": "Fresh noise at each step",
     "ddpm-large": "More fresh noise",
@@ -48,11 +48,14 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self.model = ModelChooser(bundled)
         self.readings = SpinBox(value=16, min=1, max=MOST_READINGS, tooltip="How many readings to draw")
-        self.steps = SpinBox(value=10, min=1, max=1000, tooltip="Steps of the reverse diffusion; more take longer")
+        usual = SamplingOptions()
+        self.steps = SpinBox(
+            value=usual.steps, min=1, max=1000, tooltip="Steps of the reverse diffusion; more take longer"
+        )
         self.sampler = ComboBox(
-            choices=[(f"{_SAMPLER_NAMES.get(name, 'Sampler')} ({name})", name) for name in SAMPLERS],
+            choices=[(f"{SAMPLER_NAMES.get(name, 'Sampler')} ({name})", name) for name in SAMPLERS],
             tooltip="How the reverse diffusion moves from step to step",
-            value="ddim",
+            value=usual.sampler,
         )
         self.eta = FloatSpinBox(
             value=0.0,
@@ -74,9 +77,11 @@ class SettingsForm(QWidget):
             choices=list(ENGINES), value="auto", tooltip="What computes; one that cannot gives way to the next best"
         )
         self.chunk = SpinBox(
-            value=0, min=0, max=MOST_READINGS, tooltip="Readings drawn at once; changes only how long a run takes"
+            value=0,
+            min=0,
+            max=MOST_READINGS,
+            tooltip="Readings drawn at once: not which, only how quickly. 0 leaves it to the engine",
         )
-        self.chunk.native.setSpecialValueText("auto")
         self._connect()
         self._arrange()
         self._show_own_size()
@@ -161,8 +166,9 @@ class SettingsForm(QWidget):
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
         rest_form.addRow("Sampler", self.sampler.native)
+        rest_form.addRow("Noise", self.eta.native)
         rest_form.addRow("Seed", _row(self.seed.native, self.new_seed.native, self.keep_seed.native))
-        rest_form.addRow("Region", beside(self.region, "Noise", self.eta.native))
+        rest_form.addRow("Region", self.region)
         rest_form.addRow("Device", self.device)
         rest_form.addRow("Engine", beside(self.engine.native, "at once", self.chunk.native))
         more.addWidget(rest)

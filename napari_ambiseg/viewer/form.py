@@ -26,7 +26,8 @@ from napari_ambiseg.viewer.slice_browser import BrowseButton
 from napari_ambiseg.viewer.window_buttons import WindowButtons
 
 RENDERED = "Rendered pixels, real outlines"
-_UNUSUAL, _SERIOUS = "#F0B429", "#FF7B72"
+_UNUSUAL = "background: #F0B429; color: #1A1A1A; border-radius: 3px; padding: 1px 4px;"  # legible in both themes
+_SERIOUS = "background: #B3261E; color: white; border-radius: 3px; padding: 1px 4px;"
 
 
 class Form(QWidget):
@@ -41,7 +42,7 @@ class Form(QWidget):
         self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
         self.browse = BrowseButton()
         self.rendered = QLabel(RENDERED)
-        self.rendered.setStyleSheet(f"color: {_UNUSUAL}; font-weight: bold;")
+        self.rendered.setStyleSheet(f"{_UNUSUAL} font-weight: bold;")
         self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
         self.experts = ExpertsChooser(viewer)
         self.settings = SettingsForm(bundled)
@@ -63,7 +64,7 @@ class Form(QWidget):
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show one sentence on what is going on."""
-        self.status.setStyleSheet(f"color: {_SERIOUS};" if is_error else "")
+        self.status.setStyleSheet(_SERIOUS if is_error else "")
         self.status.setText(text)
 
     def show_hints(self, hint: str, wait: Wait | None) -> None:
@@ -73,7 +74,7 @@ class Form(QWidget):
         self.wait_hint.setHidden(wait is None)
         if wait is not None:
             self.wait_hint.setText(wait.text)
-            self.wait_hint.setStyleSheet(f"color: {_SERIOUS if wait.is_serious else _UNUSUAL};")
+            self.wait_hint.setStyleSheet(_SERIOUS if wait.is_serious else _UNUSUAL)
 
     def show_origin(self, origin: Origin | None) -> None:
         """Show which slice of its file the image is; nothing for the user's own images."""
@@ -113,7 +114,7 @@ class Form(QWidget):
 def _hint() -> QLabel:
     label = QLabel()
     label.setWordWrap(True)
-    label.setStyleSheet(f"color: {_UNUSUAL};")
+    label.setStyleSheet(_UNUSUAL)
     return label
 
 

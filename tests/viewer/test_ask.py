@@ -300,7 +300,7 @@ def test_slices_that_cannot_be_read_are_left_out_and_told_of(dock: Dock, qtbot: 
     image.data[2] = 0.5
     ended(dock, qtbot, lambda: dock.ask.run_near(20.0))
     assert len(dock.study.results) == 2
-    assert "1 could not be read" in dock.form.status.text()
+    assert "2 of 2 slices read. 1 could not be" in dock.form.status.text()
     assert "every pixel of the image is 0.5" in dock.form.status.text()
 
 
