@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QToolTip, QWidget
 from napari_ambiseg.readings.distribution import Distribution, Sizes
 from napari_ambiseg.viewer.looks import MODEL_COLOUR, expert_colour
 from napari_ambiseg.viewer.sizes_text import spread_text
-from napari_ambiseg.viewer.strips import DOT, GUTTER, MARK, Spots, spots_of
+from napari_ambiseg.viewer.strips import BELOW, DOT, GUTTER, MARK, Spots, spots_of
 
 _NEAR = 7.0  # pixels: how close the mouse must come
 _SIDE = 8.0  # beside the scale
@@ -68,7 +68,7 @@ class SizeStrips(QWidget):
         has_gutter = any(one.empty_samples or one.empty_experts for one in found)
         left, right = GUTTER if has_gutter else _SIDE, self.width() - 2 * _SIDE
         return [
-            spots_of(one, left=left, right=right, above=i * height + line, y=(i + 1) * height - line - 2 * MARK)
+            spots_of(one, left=left, right=right, above=i * height + line, y=(i + 1) * height - line - BELOW)
             for i, one in enumerate(found)
         ]
 
@@ -77,7 +77,7 @@ class SizeStrips(QWidget):
         return QSize(200, 3 * (self._least_height() + 8))
 
     def _least_height(self) -> int:
-        return 2 * self.fontMetrics().height() + 26
+        return 2 * self.fontMetrics().height() + 30
 
     # What the user does
 
@@ -142,10 +142,10 @@ class SizeStrips(QWidget):
         for value in (share * scale.top for share in _TICKS):
             x = scale.x(value)
             painter.drawLine(QPointF(x, scale.y), QPointF(x, scale.y + 3))
-            below = QRectF(x - 30, scale.y + 2 * MARK, 60, line)
+            below = QRectF(x - 30, scale.y + BELOW, 60, line)
             painter.drawText(below, int(Qt.AlignmentFlag.AlignHCenter), f"{value:g}")
         if scale.left >= GUTTER:
-            below = QRectF(0, scale.y + 2 * MARK, GUTTER, line)
+            below = QRectF(0, scale.y + BELOW, GUTTER, line)
             painter.drawText(below, int(Qt.AlignmentFlag.AlignLeft), "nothing")
 
     def _paint_spread(self, painter: QPainter, one: Distribution, spots: Spots) -> None:
@@ -168,7 +168,8 @@ class SizeStrips(QWidget):
             painter.drawEllipse(QPointF(*spots.readings[i]), radius, radius)
 
     def _paint_experts(self, painter: QPainter, spots: Spots) -> None:
-        for i, (x, y) in enumerate(spots.experts):
+        for i in np.argsort(-spots.experts[:, 1], kind="stable").tolist():  # what hangs lower lies below
+            x, y = spots.experts[i]
             stands_out = self._stands_out(True, i)
             side = MARK + (1.5 if stands_out else 0)
             painter.setBrush(QColor(expert_colour(i)))

@@ -20,6 +20,9 @@ DOT = 6.0
 MARK = 4.5
 """Half the width of an expert's mark."""
 
+BELOW = 2 * MARK + 5.0
+"""Room for marks below the scale: those that would hide each other hang one below the other."""
+
 GUTTER = 52.0
 """Width of the place of those who see nothing."""
 
@@ -104,4 +107,6 @@ def _dots(values: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
 def _marks(values: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
     rank = np.cumsum(values == 0) - 1
     x = [scale.x(value) if value else MARK * (2 * place + 1) for value, place in zip(values, rank, strict=True)]
-    return np.column_stack([x, np.full(len(values), scale.y + 1)])
+    level = piled(np.array(x), MARK)
+    step = (BELOW - 2 * MARK) / max(1, level.max(initial=0))
+    return np.column_stack([x, scale.y + 1 + level * step]).astype(np.float64)

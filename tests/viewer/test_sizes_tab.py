@@ -78,6 +78,12 @@ def test_dots_and_marks_lie_where_their_values_are_and_who_sees_nothing_stands_a
     assert (spots.readings[:, 1] >= 20 + DOT / 2 - 1e-9).all()
 
 
+def test_marks_of_experts_who_agree_hang_one_below_the_other() -> None:
+    marks = spots_of(measured([10.0], [50.0, 80.0, 50.0]), left=60, right=310, above=20, y=60).experts
+    assert marks[0, 0] == marks[2, 0]
+    assert marks[0, 1] == marks[1, 1] < marks[2, 1]
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.4, "0.4"), (99.44, "99.4"), (99.5, "100"), (1234.0, "1234")])
 def test_numbers_have_about_three_digits(value: float, text: str) -> None:
     assert number_text(value) == text
