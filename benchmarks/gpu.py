@@ -46,7 +46,7 @@ def _sampling(backend: type[CudaGraphBackend] | type[TorchBackend], device: torc
     model = models.named_model("paper", 128)
     segmenter = backend.open(model, device).segmenter(1)
     image = torch.from_numpy(models.noise_slice(model).pixels)[None].to(device)
-    seeds, options = reading_seeds(0, 16), SamplingOptions(steps=10)
+    seeds, options = reading_seeds(0, 16), SamplingOptions(steps=10, sampler="ddim")
 
     @torch.no_grad()
     def draw() -> None:

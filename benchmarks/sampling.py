@@ -37,7 +37,8 @@ def prepare(side: str, quick: bool) -> Callable[[], Figures]:
     """A side; its first run, in which libraries warm up, is over."""
     if side == LIMIT:
         return lambda: {"flop_per_s": _product_rate(512 if quick else 4096)}
-    side_px, count, options = (32, 4, SamplingOptions(steps=2)) if quick else (128, 16, SamplingOptions(steps=10))
+    side_px, count, steps = (32, 4, 2) if quick else (128, 16, 10)
+    options = SamplingOptions(steps=steps, sampler="ddim")
     model = models.named_model("paper", side_px)
     build = _engine_side if side in ENGINES else _plain_side
     return build(model, side, reading_seeds(0, count), options)
