@@ -39,6 +39,7 @@ _MAY_BE_EMPTY = (
     "PatientName",
     "PatientSex",
     "ReferringPhysicianName",
+    "SliceThickness",
     "StudyDate",
     "StudyID",
     "StudyTime",

@@ -8,7 +8,7 @@ somebody paints. Where that could not be held, it is the slice alone, at its pla
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Accepted:
 
     Attributes:
         where: The slice.
-        reading: Number of the reading, from 0.
+        reading: Number of the reading, from 0; -1 if it began empty.
         seed: Its seed.
         model: Name of the model that drew it.
     """
@@ -62,16 +62,29 @@ def accept(result: Result, view: View, reading: int, *, shape: tuple[int, ...]) 
     else:
         data, transform = plane.stack(mask.astype(np.uint8)), plane.transform(origin_px=(0, 0))
     began_as = Accepted(result.request.where, reading, sampled.seeds[reading], sampled.model_name)
-    return own_layer(data, name=f"My mask, from reading {reading + 1}", began_as=began_as, options=transform)
+    return own_layer(data, name=f"My mask from reading {reading + 1}", began_as=began_as, options=transform)
 
 
 def own_layer(data: NDArray[Any], *, name: str, began_as: Accepted, options: dict[str, Any]) -> Labels:
-    """A layer of the user's own, ready to be painted on with a small brush."""
+    """A layer of the user's own."""
+    layer = Labels(data, **own_options(name, began_as), **options)
+    ready(layer)
+    return layer
+
+
+def own_options(name: str, began_as: Accepted) -> dict[str, Any]:
+    """Keyword arguments of such a layer, but for its place."""
     colours = DirectLabelColormap(color_dict={None: OWN_COLOUR, 0: "transparent", 1: OWN_COLOUR})
-    layer = Labels(data, name=name, metadata={_KEY: began_as}, colormap=colours, opacity=0.5, **options)
+    return {"name": name, "metadata": {_KEY: began_as}, "colormap": colours, "opacity": 0.5}
+
+
+def ready(layer: Labels, where: Where | None = None) -> None:
+    """Give a layer a small brush to be painted on with; with ``where``, say which slice it turned out to be of."""
     layer.brush_size = _BRUSH
     layer.selected_label = 1
-    return layer
+    began_as = accepted_of(layer)
+    if where is not None and began_as is not None:
+        layer.metadata = {**layer.metadata, _KEY: replace(began_as, where=where)}
 
 
 def accepted_of(layer: Layer | None) -> Accepted | None:

@@ -16,6 +16,7 @@ from napari_ambiseg.readings.place import Among, among
 from napari_ambiseg.viewer.accepted import accept, accepted_of, is_of_another_picture, masks_on, place_told
 from napari_ambiseg.viewer.choosers import Connections
 from napari_ambiseg.viewer.plane import layer_shape
+from napari_ambiseg.viewer.shortcuts import ACCEPT, bind
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.where import Where
 
@@ -43,7 +44,7 @@ class Accepting(QWidget):
         self._hidden: list[Labels] = []
         self._prepared: tuple[object, Among] | None = None
         self.button = QPushButton("Accept as mask")
-        self.button.setShortcut("Alt+A")
+        bind(self.button, ACCEPT)
         self.button.clicked.connect(self.accept)
         self.line = QLabel()
         self.line.setWordWrap(True)
@@ -129,7 +130,7 @@ class Accepting(QWidget):
         has_result = self._showing.result is not None
         self.button.setEnabled(has_result)
         which = f"reading {self._showing.selected + 1}" if has_result else "the selected reading"
-        self.button.setToolTip(f"Make {which} a mask of your own, in a new layer to paint on (Alt+A). {_HINT}")
+        self.button.setToolTip(f"Make {which} a mask of your own, in a new layer to paint on ({ACCEPT.keys}). {_HINT}")
 
     def _on_layers(self, event: object = None) -> None:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and accepted_of(layer)]

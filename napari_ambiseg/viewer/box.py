@@ -52,6 +52,12 @@ class Box(QObject):
         """Show it where the chosen model would look."""
         self._field.draw(self._form.image.image, self._form.settings.model.path, add_missing=add_missing)
 
+    def go_to(self, placement: Placement) -> None:
+        """Put its middle where that of a model's grid lies."""
+        (top, bottom), (left, right) = placement.bounds_px
+        self._field.centre_px = (top + bottom) / 2, (left + right) / 2
+        self._on_moved()
+
     def go_to_middle(self) -> None:
         """Put it back to the middle of the slice, which is another one now."""
         self._field.centre_px = None

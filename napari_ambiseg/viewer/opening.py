@@ -22,9 +22,11 @@ from napari_ambiseg.io.dicom_files import DICOM_SUFFIXES, holds_dicom
 from napari_ambiseg.io.dicom_volume import read_dicom
 from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
 from napari_ambiseg.io.nifti_volume import read_nifti_volume
+from napari_ambiseg.io.session_file import SESSION_SUFFIX
 from napari_ambiseg.viewer import sources
 from napari_ambiseg.viewer.notices import warn
 from napari_ambiseg.viewer.origin import patient_of
+from napari_ambiseg.viewer.restoring import read_session_path
 from napari_ambiseg.viewer.volumes import LayerData, image_data, labels_data
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
@@ -46,6 +48,8 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     name = file.name.lower()
     if name.endswith(_HDF5_SUFFIXES):
         return sources.read_file
+    if name.endswith(SESSION_SUFFIX):
+        return read_session_path
     if name.endswith(NIFTI_SUFFIXES):
         return read_nifti_path
     return read_dicom_paths if _is_dicom(file) else None

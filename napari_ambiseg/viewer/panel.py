@@ -1,16 +1,17 @@
 """The dock: choose, run, look. It joins form, sampler and presenter, and turns problems into sentences."""
 
-from pathlib import Path
-
 import napari.viewer
+import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
+from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFrame, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError
-from napari_ambiseg.viewer import sources
+from napari_ambiseg.io.film_frames import Shown
+from napari_ambiseg.viewer import keep_forms, sources
 from napari_ambiseg.viewer.ask import Ask
 from napari_ambiseg.viewer.box import Box
 from napari_ambiseg.viewer.choosers import Connections
@@ -18,14 +19,17 @@ from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.foot import Foot
 from napari_ambiseg.viewer.form import Form
+from napari_ambiseg.viewer.keep_forms import Form as KeepForm
+from napari_ambiseg.viewer.keeping_box import KeepingBox
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
 from napari_ambiseg.viewer.plane import plane_of
 from napari_ambiseg.viewer.presenter import Presenter
+from napari_ambiseg.viewer.restoring import bind_masks, look_now, look_of, show_look, take_session
 from napari_ambiseg.viewer.result import Request, Result, View
 from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.runs import Runs
-from napari_ambiseg.viewer.saving import save_figures, save_masks
+from napari_ambiseg.viewer.sessions import results_of, settings_of
 from napari_ambiseg.viewer.settings import Settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.study import Study
@@ -57,6 +61,15 @@ class ReadingsPanel(QWidget):
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
         self.box = Box(self.form, field, self)
         self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
+        self.keeping = KeepingBox(
+            self.showing,
+            self.study,
+            self._viewer,
+            picture=self._picture,
+            look=lambda: look_now(self._viewer, self.showing, self.results.seen_now()),
+            film=lambda: (Shown.BOTH, None, 1.0),
+            habits_file=settings_path().with_name("keeping.json"),
+        )
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
@@ -140,19 +153,6 @@ class ReadingsPanel(QWidget):
             return None
         return where_of(image, plane.index)
 
-    def save_to(self, folder: Path) -> None:
-        """Save what is shown to a folder; a problem is shown, not raised."""
-        if self.result is None or self.view is None:
-            return
-        try:
-            save_masks(self.result, self.view, folder)
-            save_figures(self.result, self.view, folder)
-        except AmbisegError as error:
-            self._fail(error)
-            return
-        self._viewer.screenshot(str(folder / "screenshot.png"), canvas_only=False, flash=False)
-        self.form.say(f"Saved masks, figures and a picture of the window to {folder}.")
-
     def zoom(self) -> None:
         """Fill the view with the model's field of view."""
         self.form.zoom.click()
@@ -203,6 +203,7 @@ class ReadingsPanel(QWidget):
     def _draw_input(self) -> None:
         """Show where the model would look, and the readings that are there; before, what the experts drew."""
         image, where = self.form.image.image, self.where()
+        self._restore(image)
         if self.result is None and where is not None and (found := self.study.of(where)):
             self.showing.show(found[-1])
         self.box.draw(add_missing=True)
@@ -231,6 +232,7 @@ class ReadingsPanel(QWidget):
         if self.form.image.image is not None and (self.result is None or self.result.request.where != where):
             self.showing.clear()
             self._redraw.start()
+        self.keeping.accepting.attend(where)
 
     def _hide_expert_layers(self) -> None:
         """The experts' masks that came with the image give way to their outlines, which are finer."""
@@ -244,10 +246,32 @@ class ReadingsPanel(QWidget):
         if window is not None:
             window.layers.scrollToTop()
 
-    def _on_save(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Save to a folder")
-        if folder:
-            self.save_to(Path(folder))
+    def _picture(self, form: KeepForm) -> NDArray[np.uint8]:
+        if form is keep_forms.WHOLE:
+            return self._viewer.export_figure(scale_factor=2, flash=False)
+        return self._viewer.screenshot(scale=2, canvas_only=True, flash=False)
+
+    def _restore(self, image: Image | None) -> None:
+        """Take over the session that an image came with, if it did."""
+        where, session = self.where(), None if image is None else take_session(image)
+        if image is None or session is None or where is None:
+            return
+        try:
+            results, settings = results_of(session, image), settings_of(session)
+        except AmbisegError as error:
+            self._fail(error)
+            return
+        self.show_settings(settings)
+        bind_masks(self._viewer, where)
+        for result in results:
+            self.study.add(result)
+        look = look_of(session)
+        self.results.see(look.seen)
+        if results:
+            self.box.go_to(results[-1].sampled.placement)
+            self.showing.show(results[-1])
+        show_look(look, self._viewer, self.showing)
+        self.keeping.compare(session)
 
     # Putting it together
 
@@ -257,7 +281,8 @@ class ReadingsPanel(QWidget):
         self.form.image.image_changed.connect(self._on_image)
         self.form.experts.experts_changed.connect(self._redraw.start)
         self.form.settings.model_changed.connect(self._redraw.start)
-        self.results.save_wanted.connect(self._on_save)
+        self.keeping.said.connect(self.form.say)
+        self.keeping.failed.connect(self._fail)
         self.results.seen_changed.connect(self._presenter.show_roles)
         self.ask.started.connect(self._on_started)
         self.ask.failed.connect(self._fail)
@@ -286,7 +311,7 @@ class ReadingsPanel(QWidget):
         layout.setSpacing(4)
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
-        for widget in (self.form, line, self.results, Foot()):
+        for widget in (self.form, line, self.results, self.keeping, Foot()):
             layout.addWidget(widget)
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)

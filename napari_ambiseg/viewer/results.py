@@ -1,7 +1,9 @@
 """What the dock shows of a result: threshold, agreement, the table, the reverse diffusion, which layers are seen."""
 
+from collections.abc import Mapping
+
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QTabWidget, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.gallery import Gallery
@@ -30,11 +32,9 @@ class ResultsBox(QWidget):
 
     Signals:
         seen_changed: Roles, and whether they are to be seen.
-        save_wanted: What is shown is to be saved.
     """
 
     seen_changed = Signal(object, bool)
-    save_wanted = Signal()
 
     def __init__(self, showing: Showing, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,11 +75,6 @@ class ResultsBox(QWidget):
         self.seen["Probability"].setToolTip(
             "The share of readings that mark each pixel, 0 to 1: the colour bar on the image"
         )
-        self.save = QPushButton("Save…")
-        self.save.setToolTip(
-            "Save masks (NPZ), comparison (CSV), animation (GIF) and a picture of the window to a folder"
-        )
-        self.save.clicked.connect(self.save_wanted)
         self._arrange()
         showing.result_changed.connect(self._on_result)
         showing.view_changed.connect(self._on_view)
@@ -94,10 +89,18 @@ class ResultsBox(QWidget):
         """Which layers are ticked to be seen."""
         return [(_SEEN[text], box.isChecked()) for text, box in self.seen.items()]
 
+    def seen_now(self) -> dict[str, bool]:
+        """What is ticked, by its name."""
+        return {text: box.isChecked() for text, box in self.seen.items()}
+
+    def see(self, wanted: Mapping[str, bool]) -> None:
+        """Tick what ``seen_now`` told; names that are not known are left out."""
+        for text, box in self.seen.items():
+            box.setChecked(wanted.get(text, box.isChecked()))
+
     def _on_result(self) -> None:
         result = self._showing.result
         self.show_image_name("" if result is None else result.request.image_name)
-        self.save.setEnabled(result is not None)
         steps = () if result is None else result.sampled.steps.tolist()
         log_snr = () if result is None else result.sampled.log_snr.tolist()
         self.player.load(steps=steps, log_snr=log_snr)
@@ -126,7 +129,6 @@ class ResultsBox(QWidget):
             box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))
             shown.addWidget(box)
         shown.addStretch(1)
-        shown.addWidget(self.save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)

@@ -36,7 +36,10 @@ CANCEL = Shortcut("Esc", "Stop the run after its current step; before that, end 
 PLACE = Shortcut("Alt+B", "Place the box, in which the model reads, on the lesion")
 ZOOM = Shortcut("Alt+Z", "Fill the view with the box")
 
-ALL = (RUN, MORE, CANCEL, PLACE, ZOOM)
+ACCEPT = Shortcut("Alt+A", "Make the selected reading a mask of your own, to paint on")
+KEEP = Shortcut("Alt+K", "Keep what is shown: masks, tables, pictures, a report, a session file")
+
+ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, ACCEPT, KEEP)
 
 
 def bind(button: QAbstractButton, shortcut: Shortcut) -> None:

@@ -88,7 +88,7 @@ def test_what_was_accepted_stays_whatever_is_selected_or_set_then(
     accepting.accept()
     showing.clear()
     np.testing.assert_array_equal(layer.data, before)
-    assert [kept.name for kept in viewer.layers[1:]] == [layer.name, "My mask, from reading 4"]
+    assert [kept.name for kept in viewer.layers[1:]] == [layer.name, "My mask from reading 4"]
 
 
 def stroke(layer: Labels, viewer: ViewerModel, start: tuple[float, ...], end: tuple[float, ...]) -> None:
