@@ -70,8 +70,8 @@ def sample_command(
         str | None, typer.Option(help="Group in the HDF5 file; else its only one, val, test, train.")
     ] = None,
     readings: Annotated[int, typer.Option(help="Readings to draw; 4 are the first 4 of 16.")] = 16,
-    steps: Annotated[int, typer.Option(help="Denoising steps of each reading.")] = 10,
-    sampler: Annotated[str, typer.Option(help="ddim, ddpm, ddpm-large, dpm++2m or sde-dpm++2m.")] = "ddim",
+    steps: Annotated[int, typer.Option(help="Denoising steps of each reading.")] = 6,
+    sampler: Annotated[str, typer.Option(help="ddim, ddpm, ddpm-large, dpm++2m or sde-dpm++2m.")] = "dpm++2m",
     eta: Annotated[float, typer.Option(help="Randomness of ddim and dpm++2m, 0 to 1.")] = 0.0,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance, if the model was trained for it.")] = 0.0,
     last_time: Annotated[

@@ -51,7 +51,7 @@ class Request:
     data: tuple[str, ...]
     split: str = "val"
     readings: tuple[int, ...] = (4, 16)
-    options: SamplingOptions = SamplingOptions()  # noqa: RUF009 (frozen)
+    options: SamplingOptions = SamplingOptions(steps=10, sampler="ddim")  # noqa: RUF009 (frozen)
     threshold: float = 0.5
     limit: int | None = None
     seed: int = 0
