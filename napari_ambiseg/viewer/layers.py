@@ -17,10 +17,11 @@ from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_ambiseg.viewer.looks import Look
+from napari_ambiseg.viewer.looks import Look, rgba
 from napari_ambiseg.viewer.origin import Role, role_of, with_origin
 
-_IMAGES = (Role.PROBABILITY, Role.TRAJECTORY, Role.PAIR)
+_IMAGES = (Role.PROBABILITY, Role.ENTROPY, Role.TRAJECTORY, Role.PAIR)
+_WITH_BAR = (Role.PROBABILITY, Role.ENTROPY)
 _ORDER = {role: i for i, role in enumerate(Role)}
 _TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
 _PAUSE_MS = 0  # the next turn of the event loop
@@ -33,6 +34,7 @@ class Canvas:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._retired: list[Layer] = []
+        self._painted = set[Role]()  # of segments of several colours
 
     def find(self, role: Role) -> Layer | None:
         """The layer that shows ``role``."""
@@ -48,11 +50,15 @@ class Canvas:
         for look in looks:
             layer = self.find(look.role)
             if layer is not None and layer.ndim == look.ndim:
-                _update(layer, look)
+                _update(layer, look, was_painted=look.role in self._painted)
             elif add_missing:
                 if layer is not None:
                     self._retire(layer)
                 self._add(look)
+            if look.colours is None:
+                self._painted.discard(look.role)
+            else:
+                self._painted.add(look.role)
 
     def set_visible(self, roles: Sequence[Role], visible: bool) -> None:
         """Show or hide layers."""
@@ -91,15 +97,15 @@ class Canvas:
 
 def _image(look: Look) -> Image:
     layer = Image(look.data.copy(), **look.options, **_identity(look))  # a copy: the layer's array is written to
-    layer.colorbar.visible = look.role is Role.PROBABILITY
+    layer.colorbar.visible = look.role in _WITH_BAR
     return layer
 
 
 def _vectors(look: Look) -> Vectors:
-    data = look.data if look.colours is not None else _with_room(look.data, max(_ROOM, 2 * len(look.data)))
+    data = _with_room(look.data, max(_ROOM, 2 * len(look.data)))
     layer = Vectors(data, **look.options, **_identity(look), ndim=look.ndim)
-    if look.colours is not None and len(data):
-        layer.edge_color = look.colours
+    if look.colours is not None:
+        layer.edge_color[: len(look.colours)] = look.colours  # in place, and drawn when the layer is first sliced
     return layer
 
 
@@ -108,10 +114,10 @@ def _identity(look: Look) -> dict[str, Any]:
     return {"name": look.role.value, "metadata": with_origin(look.role), "visible": visible}
 
 
-def _update(layer: Layer, look: Look) -> None:
+def _update(layer: Layer, look: Look, *, was_painted: bool) -> None:
     _update_transform(layer, look)
     if isinstance(layer, Vectors):
-        _update_vectors(layer, look)
+        _update_vectors(layer, look, was_painted=was_painted)
     elif layer.data.shape == look.data.shape:
         layer.data[:] = look.data
         layer.refresh(extent=False, thumbnail=False)
@@ -130,16 +136,18 @@ def _update_transform(layer: Layer, look: Look) -> None:
             setattr(layer, key, wanted)
 
 
-def _update_vectors(layer: Vectors, look: Look) -> None:
-    if look.colours is None and len(look.data) <= len(layer.data):
-        layer.data[:] = _with_room(look.data, len(layer.data))
-        layer.refresh(extent=False, thumbnail=False)
-    else:
-        layer.data = look.data if look.colours is not None else _with_room(look.data, 2 * len(look.data))
+def _update_vectors(layer: Vectors, look: Look, *, was_painted: bool) -> None:
+    """Draw other segments; a layer of one colour keeps that which the user has given it."""
+    if len(look.data) > len(layer.data):
+        layer.data = _with_room(look.data, 2 * len(look.data))
+    layer.data[:] = _with_room(look.data, len(layer.data))
+    if look.colours is not None:
+        layer.edge_color[: len(look.colours)] = look.colours
+    elif was_painted:
+        layer.edge_color[:] = rgba(look.options["edge_color"])
+    layer.refresh(extent=False, thumbnail=False)
     if layer.edge_width != look.options["edge_width"]:
         layer.edge_width = look.options["edge_width"]
-    if look.colours is not None and len(look.data):
-        layer.edge_color = look.colours
 
 
 def _with_room(vectors: NDArray[np.float32], room: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """From results to what each layer is to show: records alone, no viewer.
 
-The probability map, the outlines of experts and readings, the selected reading, a step of the reverse diffusion, the
-model's field of view. Each is a ``Look``; ``layers`` brings a viewer there.
+The outlines of experts and readings, the selected reading, a step of the reverse diffusion, the model's field of view;
+``maps`` and ``pair`` have the others. Each is a ``Look``; ``layers`` brings a viewer there.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 
 MODEL_COLOUR = "#FF5CC8"
 SELECTED_COLOUR = "#FFFFFF"
-ON_REQUEST = (Role.PAIR,)
+ON_REQUEST = (Role.ENTROPY, Role.PAIR, Role.CONTOURS, Role.CONSENSUS)
 """Layers that are made when they are first asked for."""
 
 _BOX_COLOUR = "#9AA7B4"
@@ -31,7 +31,15 @@ _PROBABILITY = Colormap(
     controls=[0.0, 0.25, 0.65, 1.0],
     name="reading probability",
 )
-_WIDTH_MM = {Role.EXPERTS: 0.2, Role.READINGS: 0.1, Role.SELECTED: 0.18, Role.FIELD_OF_VIEW: 0.1}
+_FAINT = 0.25
+_WIDTH_MM = {
+    Role.EXPERTS: 0.2,
+    Role.READINGS: 0.1,
+    Role.CONTOURS: 0.2,
+    Role.CONSENSUS: 0.3,
+    Role.SELECTED: 0.18,
+    Role.FIELD_OF_VIEW: 0.1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +66,32 @@ class Look:
         return len(self.options["scale"])
 
 
-def looks(result: Result, view: View, *, selected: int) -> tuple[Look, ...]:
-    """All layers of a finished run, lowest first.
+def looks(result: Result, view: View, *, selected: int, colours: NDArray[np.float32] | None = None) -> tuple[Look, ...]:
+    """The layers of a finished run, lowest first, but for the map.
 
     Args:
         result: What was drawn.
         view: The same at a threshold.
         selected: Number of the reading that stands out.
+        colours: Of each reading (S, 4); None if all have the model's.
     """
     plane, sampled = result.request.plane, result.sampled
     x_t = sampled.x_t[-1, selected]
     return (
-        probability_look(plane, view),
         trajectory_look(plane, sampled.placement, x_t, visible=False),
         experts_look(plane, result.request.experts.masks),
-        *reading_looks(plane, view, selected=selected),
+        *reading_looks(plane, view, selected=selected, colours=colours),
     )
 
 
-def view_looks(plane: Plane, view: View, *, selected: int) -> tuple[Look, ...]:
-    """Those layers that depend on the threshold."""
-    return (probability_look(plane, view), *reading_looks(plane, view, selected=selected))
-
-
-def step_looks(plane: Plane, placement: Placement, frame: Frame, *, selected: int) -> tuple[Look, ...]:
+def step_looks(
+    plane: Plane, placement: Placement, frame: Frame, *, selected: int, colours: NDArray[np.float32] | None = None
+) -> tuple[Look, ...]:
     """One step of the reverse diffusion: what is left of the noise in one reading, and the outlines of all."""
     segments, sample = outline_segments(frame.x_hat, level=0.0)
     return (
         trajectory_look(plane, placement, frame.x_t[selected], visible=True),
-        *_outline_looks(plane, _on_slice(segments, placement), sample, selected=selected),
+        *_outline_looks(plane, _on_slice(segments, placement), sample, selected=selected, colours=colours),
     )
 
 
@@ -105,19 +110,23 @@ def trajectory_look(plane: Plane, placement: Placement, x_t: NDArray[np.float32]
     return Look(Role.TRAJECTORY, plane.stack(x_t), options, visible=visible)
 
 
-def experts_look(plane: Plane, masks: NDArray[np.bool_]) -> Look:
-    """The experts' outlines, each in its colour."""
+def experts_look(plane: Plane, masks: NDArray[np.bool_], *, beside: int | None = None) -> Look:
+    """The experts' outlines, each in its colour; faint ones but for expert ``beside``, if one is compared."""
     segments, reader = outline_segments(masks)
     palette = np.array([rgba(expert_colour(i)) for i in range(max(1, len(masks)))], dtype=np.float32)
+    if beside is not None:
+        palette[np.arange(len(palette)) != beside, 3] = _FAINT
     return Look(Role.EXPERTS, plane.lift(segments), line_options(plane, Role.EXPERTS), colours=palette[reader])
 
 
-def reading_looks(plane: Plane, view: View, *, selected: int) -> tuple[Look, ...]:
+def reading_looks(
+    plane: Plane, view: View, *, selected: int, colours: NDArray[np.float32] | None = None
+) -> tuple[Look, ...]:
     """The outlines of all readings, and of the selected one."""
     rows, columns = view.window
     segments, sample = outline_segments(view.readings[:, rows, columns])
     segments[:, 0] += [rows.start, columns.start]
-    return _outline_looks(plane, segments, sample, selected=selected)
+    return _outline_looks(plane, segments, sample, selected=selected, colours=colours)
 
 
 def field_of_view_look(plane: Plane, placement: Placement) -> Look:
@@ -130,11 +139,21 @@ def field_of_view_look(plane: Plane, placement: Placement) -> Look:
 
 
 def _outline_looks(
-    plane: Plane, segments: NDArray[np.float32], sample: NDArray[np.int64], *, selected: int
+    plane: Plane,
+    segments: NDArray[np.float32],
+    sample: NDArray[np.int64],
+    *,
+    selected: int,
+    colours: NDArray[np.float32] | None,
 ) -> tuple[Look, ...]:
     """Segments (N, 2, 2) in slice pixels, each of the reading ``sample`` (N,), as the two layers of outlines."""
     return (
-        Look(Role.READINGS, plane.lift(segments), line_options(plane, Role.READINGS) | {"edge_color": MODEL_COLOUR}),
+        Look(
+            Role.READINGS,
+            plane.lift(segments),
+            line_options(plane, Role.READINGS) | {"edge_color": MODEL_COLOUR},
+            colours=None if colours is None else colours[sample],
+        ),
         Look(
             Role.SELECTED,
             plane.lift(segments[sample == selected]),

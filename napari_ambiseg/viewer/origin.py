@@ -25,10 +25,13 @@ class Role(Enum):
     """What a layer made from results shows; lowest first."""
 
     PROBABILITY = "Probability (share of readings)"
+    ENTROPY = "Entropy (bits)"
     TRAJECTORY = "Reverse diffusion"
     PAIR = "Reading beside expert"
     EXPERTS = "Experts' outlines"
     READINGS = "Model's readings"
+    CONTOURS = "Iso-contours"
+    CONSENSUS = "Consensus"
     SELECTED = "Selected reading"
     FIELD_OF_VIEW = "Field of view"
 

@@ -58,8 +58,8 @@ def pair_told(view: View, *, selected: int, expert: int) -> str:
 
 def pair_legend() -> str:
     """What the colours mean, as rich text."""
-    texts = ("both", "only the reading", "only the expert")
-    return " &nbsp;".join(
+    texts = ("both", "only reading", "only expert")
+    return " ".join(
         f'<span style="color:{colour}">■</span>&nbsp;{text.replace(" ", "&nbsp;")}'
         for colour, text in zip(PAIR_COLOURS, texts, strict=True)
     )

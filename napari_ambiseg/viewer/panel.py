@@ -56,7 +56,7 @@ class ReadingsPanel(QWidget):
         self.form = Form(self._viewer, bundled_models())
         self.showing = Showing(parent=self)
         self.results = ResultsBox(self.showing)
-        self._presenter = Presenter(canvas, self.showing, self.results.seen_roles)
+        self._presenter = Presenter(canvas, self.showing, self.results.looking, self.results.seen_roles, self)
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
         self.box = Box(self.form, field, self)

@@ -9,7 +9,8 @@ from napari_ambiseg.viewer.elided import ElidedLabel
 from napari_ambiseg.viewer.gallery import Gallery
 from napari_ambiseg.viewer.gallery_dock import GalleryDock
 from napari_ambiseg.viewer.grouping import Grouping
-from napari_ambiseg.viewer.looks import MODEL_COLOUR
+from napari_ambiseg.viewer.look_box import LookBox
+from napari_ambiseg.viewer.looking import Looking
 from napari_ambiseg.viewer.origin import Role
 from napari_ambiseg.viewer.player import Player
 from napari_ambiseg.viewer.result import summary
@@ -20,11 +21,6 @@ from napari_ambiseg.viewer.table_tab import TableTab
 from napari_ambiseg.viewer.ways_tab import WaysTab
 
 _PER_UNIT = 100  # positions of the threshold slider
-_SEEN = {
-    "Experts": (Role.EXPERTS,),
-    "Readings": (Role.READINGS, Role.SELECTED),
-    "Probability": (Role.PROBABILITY,),
-}
 
 
 class ResultsBox(QWidget):
@@ -57,10 +53,13 @@ class ResultsBox(QWidget):
             "Unbiased: pairs of a mask with itself left out"
         )
         self.table_tab = TableTab(showing)
+        self.grouping = Grouping(showing, self)
+        self.looking = Looking(showing, self.grouping, self)
+        self.look_box = LookBox(showing, self.looking)
+        self.look_box.seen_changed.connect(self.seen_changed)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.table_tab, "Table")
-        self.grouping = Grouping(showing, self)
         self.gallery = Gallery(showing, self.grouping)
         self.gallery_dock = GalleryDock(self.gallery, showing, self.grouping)
         self.tabs.addTab(self.gallery, "Gallery")
@@ -68,13 +67,6 @@ class ResultsBox(QWidget):
         self.tabs.addTab(SizesTab(showing), "Sizes")
         self.player = Player()
         self.player.moved.connect(self._on_moved)
-        self.seen = {text: QCheckBox(text) for text in _SEEN}
-        self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
-        self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
-        self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
-        self.seen["Probability"].setToolTip(
-            "The share of readings that mark each pixel, 0 to 1: the colour bar on the image"
-        )
         self._arrange()
         showing.result_changed.connect(self._on_result)
         showing.view_changed.connect(self._on_view)
@@ -85,18 +77,22 @@ class ResultsBox(QWidget):
         """Every reading against every expert."""
         return self.table_tab.table
 
+    @property
+    def seen(self) -> dict[str, QCheckBox]:
+        """What can be ticked to be seen, by its name."""
+        return self.look_box.seen
+
     def seen_roles(self) -> list[tuple[tuple[Role, ...], bool]]:
-        """Which layers are ticked to be seen."""
-        return [(_SEEN[text], box.isChecked()) for text, box in self.seen.items()]
+        """Which outlines are ticked to be seen."""
+        return self.look_box.seen_roles()
 
     def seen_now(self) -> dict[str, bool]:
-        """What is ticked, by its name."""
-        return {text: box.isChecked() for text, box in self.seen.items()}
+        """What is ticked and chosen, by its name."""
+        return self.look_box.seen_now()
 
     def see(self, wanted: Mapping[str, bool]) -> None:
-        """Tick what ``seen_now`` told; names that are not known are left out."""
-        for text, box in self.seen.items():
-            box.setChecked(wanted.get(text, box.isChecked()))
+        """Tick and choose what ``seen_now`` told."""
+        self.look_box.see(wanted)
 
     def _on_result(self) -> None:
         result = self._showing.result
@@ -122,17 +118,10 @@ class ResultsBox(QWidget):
         threshold = QHBoxLayout()
         threshold.addWidget(self._threshold_label)
         threshold.addWidget(self.slider, 1)
-        shown = QHBoxLayout()
-        shown.addWidget(QLabel("Show"))
-        for text, box in self.seen.items():
-            box.setChecked(True)
-            box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))
-            shown.addWidget(box)
-        shown.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addLayout(shown)
+        layout.addWidget(self.look_box)
         layout.addLayout(threshold)
         layout.addWidget(self.image_name)
         layout.addWidget(self.summary_label)

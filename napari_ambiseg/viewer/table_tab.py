@@ -7,6 +7,9 @@ from napari_ambiseg.viewer.pair import pair_legend, pair_told
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.table import Metric, ReadingsTable
 
+_LINES = 2
+_HINT = "Click a cell below an expert to see that reading beside that expert."
+
 
 class TableTab(QWidget):
     """The table, and the choice of what it shows.
@@ -20,11 +23,17 @@ class TableTab(QWidget):
         self._showing = showing
         self.table = ReadingsTable()
         self.table.selected.connect(showing.select)
+        self.legend = QLabel(pair_legend())
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setToolTip("Colours of the pair on the image")
         self.pair_line = QLabel()
         self.pair_line.setWordWrap(True)
-        self.pair_line.setTextFormat(Qt.TextFormat.RichText)
+        self.pair_line.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.pair_line.setFixedHeight(
+            _LINES * self.pair_line.fontMetrics().lineSpacing() + 2
+        )  # rows stay where they are
         self.pair_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.pair_line.setToolTip(
             "The pair that is shown on the image. Click a cell below E1, E2, … for another pair; "
             "click an area, or use the arrow keys, for the reading alone"
@@ -53,13 +62,14 @@ class TableTab(QWidget):
             choices.addWidget(button)
             button.toggled.connect(self._show)
         choices.addStretch(1)
+        choices.addWidget(self.legend)
         self._metrics[Metric.DICE].setChecked(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(3)
         layout.addLayout(choices)
-        layout.addWidget(self.table, 1)
         layout.addWidget(self.pair_line)
+        layout.addWidget(self.table, 1)
 
     def _show(self) -> None:
         result = self._showing.result
@@ -71,7 +81,10 @@ class TableTab(QWidget):
         view, selected, expert = self._showing.view, self._showing.selected, self._showing.expert
         if view is not None:
             self.table.select(selected, expert)
-        is_pair = view is not None and view.comparison is not None and expert is not None
-        self.pair_line.setVisible(is_pair)
-        if view is not None and is_pair and expert is not None:
-            self.pair_line.setText(f"{pair_told(view, selected=selected, expert=expert)}<br>{pair_legend()}")
+        has_experts = view is not None and view.comparison is not None
+        self.pair_line.setVisible(has_experts)
+        self.legend.setVisible(has_experts and expert is not None)
+        if view is not None and has_experts and expert is not None:
+            self.pair_line.setText(pair_told(view, selected=selected, expert=expert))
+        else:
+            self.pair_line.setText(_HINT)

@@ -23,6 +23,7 @@ from napari_ambiseg.io.session_file import read_session
 from napari_ambiseg.viewer import keep_forms as forms
 from napari_ambiseg.viewer import opening
 from napari_ambiseg.viewer.keep_forms import Form
+from napari_ambiseg.viewer.maps import Map
 from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.settings import Settings
@@ -145,7 +146,8 @@ def test_a_session_is_restored_without_asking_the_model(
     own(viewer).data[:2, :5] = 1
     viewer.layers[0].contrast_limits = (0.2, 0.9)
     viewer.scene.camera.zoom, viewer.scene.camera.center = 20.0, (0, 12.0, 15.0)
-    drawn.results.seen["Probability"].setChecked(False)
+    drawn.results.seen["Readings"].setChecked(False)
+    drawn.results.looking.choose_map(Map.ENTROPY)
     path = tmp_path / "s.ambiseg"
     keep(drawn, qtbot, forms.SESSION, path, monkeypatch)
     before, mask = drawn.result, own(viewer).data.copy()
@@ -170,7 +172,8 @@ def test_a_session_is_restored_without_asking_the_model(
     assert [len(result.sampled.steps) for result in panel.study.results] == [5, 7]
     np.testing.assert_array_equal(own(other).data, mask)
     qtbot.waitUntil(lambda: "mm²" in panel.keeping.accepting.line.text())
-    assert not panel.results.seen["Probability"].isChecked()
+    assert not panel.results.seen["Readings"].isChecked()
+    assert panel.results.looking.map is Map.ENTROPY
     np.testing.assert_allclose(panel.form.image.image.contrast_limits, (0.2, 0.9))
     np.testing.assert_allclose(other.scene.camera.center[-2:], (12, 15))
     assert other.scene.camera.zoom == pytest.approx(20)

@@ -12,10 +12,20 @@ from napari_ambiseg.viewer import looks
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.looks import field_of_view_look
 from napari_ambiseg.viewer.origin import Role, role_of
-from napari_ambiseg.viewer.result import Result, derive, frame_of, summary
+from napari_ambiseg.viewer.plane import Plane
+from napari_ambiseg.viewer.result import Result, View, derive, frame_of, summary
 
 Make = Callable[..., Result]
 RESULTS = [role for role in Role if role not in (Role.FIELD_OF_VIEW, *looks.ON_REQUEST)]
+
+
+def view_looks(plane: Plane, view: View, *, selected: int) -> list[looks.Look]:
+    """What depends on the threshold."""
+    return [looks.probability_look(plane, view), *looks.reading_looks(plane, view, selected=selected)]
+
+
+def all_looks(result: Result, view: View, *, selected: int) -> list[looks.Look]:
+    return [looks.probability_look(result.request.plane, view), *looks.looks(result, view, selected=selected)]
 
 
 def by_role(viewer: ViewerModel) -> dict[Role, Layer]:
@@ -30,7 +40,7 @@ def outlined(layer: Layer) -> np.ndarray:
 def shown(result: Result, threshold: float = 0.0) -> tuple[ViewerModel, Canvas]:
     viewer = ViewerModel()
     canvas = Canvas(viewer)
-    canvas.show(looks.looks(result, derive(result, threshold), selected=0))
+    canvas.show(all_looks(result, derive(result, threshold), selected=0))
     return viewer, canvas
 
 
@@ -66,7 +76,7 @@ def test_images_lie_below_the_outlines_that_were_there_before(make_result: Make)
     canvas = Canvas(viewer)
     canvas.show([field_of_view_look(result.request.plane, result.sampled.placement)])
     canvas.show([looks.experts_look(result.request.plane, result.request.experts.masks)])
-    canvas.show(looks.looks(result, derive(result, 0.0), selected=0))
+    canvas.show(all_looks(result, derive(result, 0.0), selected=0))
     assert [role_of(layer) for layer in viewer.layers] == [*RESULTS, Role.FIELD_OF_VIEW]
 
 
@@ -85,7 +95,7 @@ def test_layers_are_updated_in_place(make_result: Make) -> None:
     result = make_result()
     viewer, canvas = shown(result)
     before = dict(by_role(viewer))
-    canvas.show(looks.looks(result, derive(result, 1.0), selected=3))
+    canvas.show(all_looks(result, derive(result, 1.0), selected=3))
     assert by_role(viewer) == before
     fewer, all_of_them = (derive(result, t).readings.any(axis=(1, 2)).sum() for t in (1.0, 0.0))
     assert fewer < all_of_them
@@ -101,8 +111,8 @@ def test_more_outlines_than_there_is_room_for_are_all_shown(make_result: Make) -
     viewer, canvas = shown(result)
     many = make_result(readings=100)
     view = derive(many, 0.0)
-    canvas.show(looks.looks(many, view, selected=0))
-    wanted = next(look for look in looks.view_looks(many.request.plane, view, selected=0) if look.role is Role.READINGS)
+    canvas.show(all_looks(many, view, selected=0))
+    wanted = next(look for look in view_looks(many.request.plane, view, selected=0) if look.role is Role.READINGS)
     np.testing.assert_array_equal(outlined(by_role(viewer)[Role.READINGS]), wanted.data)
     assert len(wanted.data) > 2048
 
@@ -111,9 +121,9 @@ def test_layers_that_the_user_has_removed_stay_away_until_the_next_run(make_resu
     result = make_result()
     viewer, canvas = shown(result)
     viewer.layers.remove(by_role(viewer)[Role.PROBABILITY])
-    canvas.show(looks.view_looks(result.request.plane, derive(result, 0.2), selected=0), add_missing=False)
+    canvas.show(view_looks(result.request.plane, derive(result, 0.2), selected=0), add_missing=False)
     assert Role.PROBABILITY not in by_role(viewer)
-    canvas.show(looks.looks(result, derive(result, 0.2), selected=0))
+    canvas.show(all_looks(result, derive(result, 0.2), selected=0))
     assert Role.PROBABILITY in by_role(viewer)
 
 
@@ -123,7 +133,7 @@ def test_a_slice_of_a_volume_gets_results_on_that_slice_only(make_result: Make) 
     viewer.add_layer(volume)
     result = make_result(layer=volume, point=(6.0, 0, 0))
     canvas = Canvas(viewer)
-    canvas.show(looks.looks(result, derive(result, 0.0), selected=0))
+    canvas.show(all_looks(result, derive(result, 0.0), selected=0))
     assert (outlined(by_role(viewer)[Role.READINGS])[:, 0, 0] == 3).all()
     probability = by_role(viewer)[Role.PROBABILITY]
     assert probability.extent.world[:, 0].tolist() == [6, 6]
@@ -134,7 +144,7 @@ def test_a_result_of_other_axes_takes_over_from_the_one_before(make_result: Make
     viewer, canvas = shown(make_result())
     volume = Image(np.random.default_rng(0).random((5, 64, 64)), scale=(2, 0.5, 0.5), units="mm")
     result = make_result(layer=volume, point=(6.0, 0, 0))
-    canvas.show(looks.looks(result, derive(result, 0.0), selected=0))
+    canvas.show(all_looks(result, derive(result, 0.0), selected=0))
     assert all(layer.ndim == 3 for layer in by_role(viewer).values())
     assert not any(layer.visible for layer in viewer.layers if role_of(layer) is None)
 
@@ -154,7 +164,7 @@ def test_a_new_threshold_is_shown_within_a_frame(make_result: Make) -> None:
     seconds = []
     for i in range(30):
         started = time.thread_time()
-        canvas.show(looks.view_looks(result.request.plane, derive(result, i / 30), selected=i % 16), add_missing=False)
+        canvas.show(view_looks(result.request.plane, derive(result, i / 30), selected=i % 16), add_missing=False)
         seconds.append(time.thread_time() - started)
     assert min(seconds) < 1 / 60, f"{1000 * min(seconds):.1f} ms"
 
@@ -172,7 +182,7 @@ def test_a_trajectory_starts_as_noise_and_ends_as_the_readings(make_result: Make
 def test_the_selected_reading_is_outlined_alone(make_result: Make, selected: int) -> None:
     result = make_result()
     view = derive(result, 0.0)
-    found = [k for k in looks.view_looks(result.request.plane, view, selected=selected) if k.role is Role.SELECTED]
+    found = [k for k in view_looks(result.request.plane, view, selected=selected) if k.role is Role.SELECTED]
     rows, _ = np.nonzero(view.readings[selected])
     starts = found[0].data[:, 0, 0]
     assert (len(starts) == 0) == (len(rows) == 0)

@@ -11,7 +11,9 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from napari_ambiseg.viewer.grouping import Grouping
 from napari_ambiseg.viewer.layers import Canvas
+from napari_ambiseg.viewer.looking import Looking
 from napari_ambiseg.viewer.looks import rgba
 from napari_ambiseg.viewer.origin import Role, role_of
 from napari_ambiseg.viewer.pair import PAIR_COLOURS, pair_told
@@ -20,7 +22,7 @@ from napari_ambiseg.viewer.result import Result
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.table_tab import TableTab
 
-WANTED = [((Role.EXPERTS,), True), ((Role.READINGS, Role.SELECTED), True), ((Role.PROBABILITY,), True)]
+WANTED = [((Role.EXPERTS,), True), ((Role.READINGS, Role.SELECTED), True)]
 
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
 SIGHT = {
@@ -42,7 +44,7 @@ def showing(make_result: Callable[..., Result]) -> Showing:
 def viewer(showing: Showing) -> Iterator[ViewerModel]:
     """What is shown, on a viewer without a window."""
     viewer = ViewerModel()
-    presenter = Presenter(Canvas(viewer), showing, lambda: WANTED)
+    presenter = Presenter(Canvas(viewer), showing, Looking(showing, Grouping(showing)), lambda: WANTED)
     showing.result_changed.emit()
     yield viewer
     del presenter
@@ -67,12 +69,17 @@ def layer(viewer: ViewerModel, role: Role) -> Layer | None:
     return next((layer for layer in viewer.layers if role_of(layer) is role), None)
 
 
+def opacities(layer: Layer) -> set[float]:
+    """Of the segments that are seen."""
+    return set(layer.edge_color[np.abs(layer.data[:, 1]).sum(axis=1) > 0, 3].tolist())
+
+
 def test_a_click_on_a_cell_shows_that_pair(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
     for row, column in ((2, 2), (2, 1), (3, 3)):
         with qtbot.waitSignal(showing.selection_changed):
             click(qtbot, tab, row, column)
         assert (showing.selected, showing.expert) == (row, column - 1)
-        assert tab.pair_line.isVisible()
+        assert tab.legend.isVisible()
         assert f"Reading {row + 1} beside expert {column}:" in tab.pair_line.text()
 
 
@@ -84,7 +91,8 @@ def test_the_reading_alone_comes_back(qtbot: QtBot, tab: TableTab, showing: Show
     else:
         click(qtbot, tab, 3, 0 if back == "area" else 4)
     assert (showing.selected, showing.expert) == (3, None)
-    assert not tab.pair_line.isVisible()
+    assert "Click a cell" in tab.pair_line.text()
+    assert not tab.legend.isVisible()
 
 
 def test_one_click_is_told_once(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
@@ -140,7 +148,9 @@ def test_map_and_other_outlines_make_room_for_a_pair_and_come_back(viewer: Viewe
     assert not layer(viewer, Role.PAIR).visible  # the way to the readings is no pair
     showing.go_to(None)
     assert layer(viewer, Role.PAIR).visible
+    assert opacities(layer(viewer, Role.EXPERTS)) == {0.25, 1.0}
     showing.select(showing.selected, None)
+    assert opacities(layer(viewer, Role.EXPERTS)) == {1.0}
     assert all(layer(viewer, role).visible for role in aside)
     assert not layer(viewer, Role.PAIR).visible
 

@@ -1,0 +1,114 @@
+"""What is seen of a result, and how: outlines, the map below them, what decides on colours."""
+
+from collections.abc import Mapping
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_ambiseg.viewer.colouring import Colouring
+from napari_ambiseg.viewer.looking import Looking
+from napari_ambiseg.viewer.looks import MODEL_COLOUR
+from napari_ambiseg.viewer.maps import MEANINGS, Map
+from napari_ambiseg.viewer.origin import Role
+from napari_ambiseg.viewer.showing import Showing
+from napari_ambiseg.viewer.when_seen import WhenSeen
+
+_SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
+_MAP, _COLOUR = "Map: ", "Colour: "  # before what is chosen, among the names of what is seen
+
+
+class LookBox(QWidget):
+    """Two rows of choices, and a legend where the image has none.
+
+    Args:
+        showing: What is shown.
+        looking: How it is looked at.
+
+    Signals:
+        seen_changed: Roles, and whether they are to be seen.
+    """
+
+    seen_changed = Signal(object, bool)
+
+    def __init__(self, showing: Showing, looking: Looking, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._looking = looking
+        self.seen = {text: QCheckBox(text) for text in _SEEN}
+        self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
+        self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
+        self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
+        self.map = _chooser([chosen.value for chosen in Map])
+        for row, chosen in enumerate(Map):
+            self.map.setItemData(row, MEANINGS[chosen], Qt.ItemDataRole.ToolTipRole)
+        self.map.currentTextChanged.connect(lambda text: looking.choose_map(Map(text)))
+        self.colouring = _chooser([chosen.value for chosen in Colouring])
+        self.colouring.currentTextChanged.connect(lambda text: looking.choose_colouring(Colouring(text)))
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
+        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._legends = WhenSeen(self, self._show_legends)
+        self._arrange()
+        for changed in (showing.result_changed, showing.view_changed):
+            changed.connect(self._legends.ask)
+        looking.map_changed.connect(self._show_choices)
+        looking.colouring_changed.connect(self._show_choices)
+        self._show_choices()
+
+    def seen_roles(self) -> list[tuple[tuple[Role, ...], bool]]:
+        """Which outlines are ticked to be seen."""
+        return [(_SEEN[text], box.isChecked()) for text, box in self.seen.items()]
+
+    def seen_now(self) -> dict[str, bool]:
+        """What is ticked and chosen, by its name."""
+        chosen = {_MAP + self._looking.map.value: True, _COLOUR + self._looking.colouring.value: True}
+        return {text: box.isChecked() for text, box in self.seen.items()} | chosen
+
+    def see(self, wanted: Mapping[str, bool]) -> None:
+        """Tick and choose what ``seen_now`` told; names that are not known are left out."""
+        for text, box in self.seen.items():
+            box.setChecked(wanted.get(text, box.isChecked()))
+        for chosen in Map:
+            if wanted.get(_MAP + chosen.value):
+                self._looking.choose_map(chosen)
+        for chosen in Colouring:
+            if wanted.get(_COLOUR + chosen.value):
+                self._looking.choose_colouring(chosen)
+
+    def _show_choices(self) -> None:
+        self.map.setCurrentText(self._looking.map.value)
+        self.colouring.setCurrentText(self._looking.colouring.value)
+        self._legends.ask()
+
+    def _show_legends(self) -> None:
+        looking = self._looking
+        self.map.setToolTip(f"Below the outlines: {MEANINGS[looking.map]}")
+        self.colouring.setToolTip(f"<qt>Colours of the readings; experts keep theirs.<br>{looking.colours_told()}</qt>")
+        text = looking.map_legend()
+        self.legend.setText(text)
+        self.legend.setVisible(bool(text))
+
+    def _arrange(self) -> None:
+        first, second = QHBoxLayout(), QHBoxLayout()
+        first.addWidget(QLabel("Show"))
+        for text, box in self.seen.items():
+            box.setChecked(True)
+            box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))
+            first.addWidget(box)
+        first.addWidget(self.map, 1)
+        second.addWidget(QLabel("Colour by"))
+        second.addWidget(self.colouring, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addLayout(first)
+        layout.addLayout(second)
+        layout.addWidget(self.legend)
+
+
+def _chooser(texts: list[str]) -> QComboBox:
+    box = QComboBox()
+    box.addItems(texts)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    return box
