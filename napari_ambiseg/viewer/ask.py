@@ -69,7 +69,7 @@ class Ask(QObject):
         self._where, self._settings_file = where, settings_file
         self._paces = Paces(pace_path(settings_file))
         self._what = "run"
-        self._left_out: list[AmbisegError] = []
+        self._left_out: list[InputImageError] = []
         self._connect()
 
     @property
@@ -130,15 +130,13 @@ class Ask(QObject):
         image = self._form.image.image
         if image is None:
             raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
-        settings, made = self.settings, list[Request]()
-        self._left_out = []
-        for plane in planes(image, self._plane(image)):
-            try:
-                made += make_requests(
-                    image, self._form.experts.layers, [plane], centre_px=self._box.centre_px, settings=settings
-                )
-            except InputImageError as error:
-                self._left_out.append(error)
+        made, self._left_out = make_requests(
+            image,
+            self._form.experts.layers,
+            planes(image, self._plane(image)),
+            centre_px=self._box.centre_px,
+            settings=self.settings,
+        )
         if not made:
             raise self._left_out[0] if self._left_out else InputImageError("no slice was chosen; choose at least one")
         return made

@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_ambiseg.engine import GreyScale, Placement, SliceInput, check_slice, model_file, place
+from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.models.checkpoint import Grid
 from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import extent_of, grid_of
@@ -24,25 +25,33 @@ def make_requests(
     *,
     centre_px: tuple[float, float] | None,
     settings: Settings,
-) -> list[Request]:
+) -> tuple[list[Request], list[InputImageError]]:
     """What is asked of each of the chosen models, on each of some slices; arguments as those of ``make_request``.
 
+    Returns:
+        The requests, and why slices that cannot be read are left out.
+
     Raises:
-        AmbisegError: As ``make_request``, or if a model's file cannot be read.
+        AmbisegError: If a model's file cannot be read.
     """
     grids = {model: grid_of(model_file(model)) for model in settings.models}
-    return [
-        make_request(
-            image,
-            experts,
-            plane,
-            grid=grid,
-            centre_px=centre_px,
-            settings=replace(settings, model=model, also=()),
-        )
-        for plane in planes
-        for model, grid in grids.items()
-    ]
+    made, left_out = list[Request](), list[InputImageError]()
+    for plane in planes:
+        try:
+            made += [
+                make_request(
+                    image,
+                    experts,
+                    plane,
+                    grid=grid,
+                    centre_px=centre_px,
+                    settings=replace(settings, model=model, also=()),
+                )
+                for model, grid in grids.items()
+            ]
+        except InputImageError as error:
+            left_out.append(error)
+    return made, left_out
 
 
 def make_request(

@@ -21,6 +21,8 @@ from qtpy.QtWidgets import (
 from napari_ambiseg.viewer import shortcuts
 from napari_ambiseg.viewer.live import Progress
 
+_LARGEST_REACH_MM = 30.0  # a lesion; hundreds of slices would also have to be copied before a run begins
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -67,7 +69,7 @@ class RunMenu(QMenu):
         self.near_action = self.addAction("")
         self.near_action.triggered.connect(lambda: self.near_wanted.emit(self.reach.value()))
         self.reach = QDoubleSpinBox()
-        self.reach.setRange(0.0, 200.0)
+        self.reach.setRange(0.0, _LARGEST_REACH_MM)
         self.reach.setDecimals(1)
         self.reach.setPrefix("± ")
         self.reach.setSuffix(" mm")

@@ -18,7 +18,6 @@ from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.form import Form
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.plane import plane_of
-from napari_ambiseg.viewer.presenter import Presenter
 from napari_ambiseg.viewer.runs import Runs
 from napari_ambiseg.viewer.settings import Settings, remembered_settings
 from napari_ambiseg.viewer.showing import Showing
@@ -64,6 +63,19 @@ class Mouse:
         return self.position[-2:]
 
 
+class Unseen:
+    """Draws nothing: what is drawn of a run is another room's affair."""
+
+    def begin(self) -> None:
+        pass
+
+    def show_running(self, *_) -> None:
+        pass
+
+    def refresh(self) -> None:
+        pass
+
+
 @pytest.fixture
 def dock(qtbot: QtBot, toy_model: Path, own_settings: Path) -> Iterator[Dock]:
     viewer = ViewerModel()
@@ -79,7 +91,7 @@ def dock(qtbot: QtBot, toy_model: Path, own_settings: Path) -> Iterator[Dock]:
         return where_of(image, plane.index)
 
     canvas = Canvas(viewer)
-    runs = Runs(showing, study, Presenter(canvas, showing, lambda: []), where)
+    runs = Runs(showing, study, Unseen(), where)
     box = Box(form, FieldOfView(viewer, canvas))
     ask = Ask(viewer, form, box, showing, runs, where, own_settings)
     ask.show_settings(Settings(model=str(toy_model), readings=4))
