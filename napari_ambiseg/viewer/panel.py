@@ -19,6 +19,7 @@ from napari_ambiseg.viewer.experts import expert_masks
 from napari_ambiseg.viewer.field_of_view import FieldOfView
 from napari_ambiseg.viewer.foot import Foot
 from napari_ambiseg.viewer.form import Form
+from napari_ambiseg.viewer.going import Going
 from napari_ambiseg.viewer.keep_forms import Form as KeepForm
 from napari_ambiseg.viewer.keeping_box import KeepingBox
 from napari_ambiseg.viewer.layers import Canvas
@@ -29,6 +30,7 @@ from napari_ambiseg.viewer.restoring import bind_masks, look_now, look_of, show_
 from napari_ambiseg.viewer.result import Request, Result, View
 from napari_ambiseg.viewer.results import ResultsBox
 from napari_ambiseg.viewer.runs import Runs
+from napari_ambiseg.viewer.runs_tab import RunsTab
 from napari_ambiseg.viewer.sessions import results_of, settings_of
 from napari_ambiseg.viewer.settings import Settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.showing import Showing
@@ -70,6 +72,9 @@ class ReadingsPanel(QWidget):
             film=lambda: (Shown.BOTH, None, 1.0),
             habits_file=settings_path().with_name("keeping.json"),
         )
+        going = Going(self._viewer, self.form.image, self.showing, self.go_to_slice)
+        self.runs_tab = RunsTab(self.showing, self.study, going, lambda: self.runs.is_running)
+        self.runs_tab.add_to(self.results.tabs)
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
@@ -286,6 +291,8 @@ class ReadingsPanel(QWidget):
         self.results.seen_changed.connect(self._presenter.show_roles)
         self.ask.started.connect(self._on_started)
         self.ask.failed.connect(self._fail)
+        self.runs_tab.again_wanted.connect(self.ask.start)
+        self.runs_tab.told.connect(lambda told: self.form.say(told, is_error=True))
         self.runs.drawn.connect(self._on_drawn)
         self.runs.ended.connect(self._on_ended)
 
