@@ -70,7 +70,8 @@ class RunsTab(QWidget):
         self.table = RunsTable(self.model)
         self.slices_model = OverSlicesModel(self)
         self.slices = OverSlicesTable(self.slices_model)
-        self.comparison = Comparison(showing, study, self._figures)
+        self.comparison = Comparison(showing, study, self._figures, self)
+        self.comparison.hide()  # until it is asked for, in a window of its own
         self.runs_button, self.slices_button = QRadioButton("Runs"), QRadioButton("Areas over slices")
         self.compare = _button("Compare", "Show the ticked runs beside each other; without ticks, all of this slice")
         self.again = RunAgain(showing, study, is_busy)
@@ -110,6 +111,7 @@ class RunsTab(QWidget):
                 self.comparison, title="Runs beside each other", name="ambiseg-runs", beside=self, share=_SHARE
             )
             self.destroyed.connect(self._dock.deleteLater)
+            self.comparison.show()
         self._dock.show()
         self._dock.raise_()
 
