@@ -73,6 +73,7 @@ class FieldOfView:
         """Bring the box to fill the canvas."""
         box = self._canvas.find(Role.FIELD_OF_VIEW)
         if box is not None and box.visible:
+            box.refresh(thumbnail=False)  # its extent is not kept up while it is dragged
             self._viewer.fit_to_view(layers=[box])
 
     def begin_placing(self, image: Image, model: Path | None, moved: Callable[[], None]) -> None:

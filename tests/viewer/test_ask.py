@@ -181,6 +181,18 @@ def test_the_box_is_drawn_where_it_is_dragged_to_and_stays_on_the_image(dock: Do
     np.testing.assert_allclose((corners[:, 0].max(), corners[:, 1].min()), (95.5, -0.5))
 
 
+def test_the_view_zooms_to_where_the_box_is_now(dock: Dock) -> None:
+    add_image(dock)
+    dock.form.zoom.click()
+    before = dock.viewer.scene.camera.zoom
+    dock.form.settings.region.setValue(32.0)
+    dock.form.place.setChecked(True)
+    drag(dock, (24.0, 24.0), (28.0, 20.0))
+    dock.form.zoom.click()
+    np.testing.assert_allclose(dock.viewer.scene.camera.center[-2:], middle_mm(dock), atol=0.3)
+    assert dock.viewer.scene.camera.zoom == pytest.approx(before / 2, rel=0.05)
+
+
 def test_escape_takes_a_drag_back_then_ends_placing(dock: Dock) -> None:
     add_image(dock)
     before, at_rest = middle_mm(dock), len(dock.viewer.mouse_drag_callbacks)
@@ -272,7 +284,7 @@ def test_all_slices_that_experts_marked_are_read(dock: Dock, qtbot: QtBot) -> No
     assert [r.request.plane.index for r in dock.study.results] == [(3,), (2,), (5,)]
     assert {text.split(",")[0] for text in said} == {f"slice {i} of 3" for i in (1, 2, 3)}
     assert said[-1] == "slice 3 of 3, 4 of 4 readings"
-    assert dock.form.progress.value() == dock.form.progress.maximum() == 3 * 4 * 10
+    assert dock.form.progress.value() == dock.form.progress.maximum() == 3 * 4 * Settings().options.steps
     assert dock.showing.result is dock.study.results[0]  # the slice that is looked at
 
 
