@@ -22,15 +22,15 @@ from napari_ambiseg.models.unet import NAMED_SIZES, named_size
 _WIDTHS = (32, 32, 64, 128)
 
 
-def named_model(size: str, side_px: int) -> Model:
+def named_model(size: str, side_px: int, *, attention_window: int = 0) -> Model:
     """A diffusion model with a network of a named size, on a square grid."""
     torch.manual_seed(0)
-    segmenter = DiffusionSegmenter(DiffusionConfig(unet=named_size(size))).eval()
+    segmenter = DiffusionSegmenter(DiffusionConfig(unet=named_size(size, attention_window=attention_window))).eval()
     for part in segmenter.modules():
         if isinstance(part, nn.Conv2d) and not part.weight.any():
             part.reset_parameters()
     grid = Grid(size=(side_px, side_px))
-    config = {"unet": {"architecture": "unet", **NAMED_SIZES[size]}}
+    config = {"unet": {"architecture": "unet", **NAMED_SIZES[size], "attention_window": attention_window}}
     return Model(segmenter, Header(kind=DiffusionSegmenter.kind, config=config, grid=grid, name=f"random {size}"))
 
 

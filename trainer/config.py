@@ -62,6 +62,9 @@ class FitConfig(BaseModel):
         size: Named size of its network: paper, small or tiny.
         backbone: Whose UNet: the kind's own, the diffusion model's (unet), or the Generalized Probabilistic UNet's
             (Table 4). PHiSeg knows only its own.
+        attention_window: Side of the windows that the diffusion model's UNet splits a larger map into for attention, in
+            that map's pixels; 0 is none. For grids above 256: attention over the whole map takes a third of the time at
+            512.
         grid_px: Side of the square that the model reads, in pixels of the data.
         crop: Where that square lies on the slice: in the middle, or anywhere.
         experts: Which experts a batch shows: one at random for each slice, or all of each slice.
@@ -100,6 +103,7 @@ class FitConfig(BaseModel):
     kind: Literal["diffusion", "deterministic", "mc-dropout", "prob-unet", "phiseg"] = "diffusion"
     size: str = "paper"
     backbone: Literal["own", "unet", "prob-unet"] = "own"
+    attention_window: int = Field(default=0, ge=0)
     grid_px: int = Field(default=128, ge=8)
     crop: Literal["central", "uniform"] = "central"
     experts: Literal["random", "all"] = "random"

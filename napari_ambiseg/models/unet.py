@@ -57,6 +57,8 @@ class UNetConfig:
         middle_blocks: Residual blocks between encoder and decoder.
         norm_groups: Groups of each GroupNorm; must divide every width.
         attention: Whether the lowest level and the middle have self-attention.
+        attention_window: Side of the windows that a larger map is split into for attention, in its own pixels; 0 is
+            none: attention over the whole map, whose time grows with the square of the pixels.
         time_embedding: Sinusoids of the time embedding, an even number; 0 builds a network without time.
         max_period: Longest period of those sinusoids, in units of t (t runs from 0 to 1).
         patch: Side of the pixel patches that are folded into channels; 1 folds nothing.
@@ -72,6 +74,7 @@ class UNetConfig:
     middle_blocks: int = 4
     norm_groups: int = 32
     attention: bool = True
+    attention_window: int = 0
     time_embedding: int = 32
     max_period: float = 10.0
     patch: int = 1
@@ -81,7 +84,8 @@ class UNetConfig:
         if len(self.channels) != len(self.blocks) or not self.channels:
             raise SettingsError(f"widths {self.channels} but block counts {self.blocks}; give one of each a level")
         sizes = (self.in_channels, self.norm_groups, self.patch, *self.channels)
-        if min(sizes) < 1 or min(self.out_channels, self.middle_blocks, *self.blocks) < 0:
+        counts = (self.out_channels, self.middle_blocks, self.attention_window, *self.blocks)
+        if min(sizes) < 1 or min(counts) < 0:
             raise SettingsError(
                 f"{self} is no network; channels, groups and patch start at 1, outputs and block counts at 0"
             )
@@ -194,30 +198,58 @@ class ResidualBlock(nn.Module):
         return self.shortcut(x) + self.conv2(functional.silu(self.norm2(h)))
 
 
-class SelfAttention(nn.Module):
-    """One-head attention over all pixels, as a residual branch."""
+def window_side(side: int, window: int) -> int:
+    """Side of the windows that a map's side is split into: its largest divisor up to ``window``; itself for 0."""
+    if window == 0:
+        return side
+    return next(divisor for divisor in range(min(side, window), 0, -1) if side % divisor == 0)
 
-    def __init__(self, channels: int, *, groups: int) -> None:
+
+def attend(qkv: Tensor, window: int) -> Tensor:
+    """One-head attention among the pixels of each window of a map.
+
+    Args:
+        qkv: Queries, keys and values (S, 3 C, H, W).
+        window: Largest side of a window; 0 for one window that is the whole map.
+
+    Returns:
+        The mixed values (S, C, H, W).
+    """
+    batch, channels, height, width = qkv.shape[0], qkv.shape[1] // 3, *qkv.shape[-2:]
+    h, w = window_side(height, window), window_side(width, window)
+    if (h, w) == (height, width):
+        q, k, v = qkv.reshape(batch, 3, 1, channels, height * width).transpose(-1, -2).unbind(1)
+        mixed = functional.scaled_dot_product_attention(q, k, v)  # each (batch, 1 head, pixels, channels)
+        return mixed.transpose(-1, -2).reshape(batch, channels, height, width)
+    split = qkv.reshape(batch, 3, channels, height // h, h, width // w, w).permute(1, 0, 3, 5, 4, 6, 2)
+    q, k, v = split.reshape(3, batch, -1, h * w, channels)  # windows in the place of heads
+    mixed = functional.scaled_dot_product_attention(q, k, v).reshape(batch, height // h, width // w, h, w, channels)
+    return mixed.permute(0, 5, 1, 3, 2, 4).reshape(batch, channels, height, width)
+
+
+class SelfAttention(nn.Module):
+    """One-head attention over all pixels, or over those of a window, as a residual branch."""
+
+    def __init__(self, channels: int, *, groups: int, window: int) -> None:
         super().__init__()
+        self.window = window
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.project = zero(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        tokens = self.qkv(self.norm(x)).reshape(batch, 3, 1, channels, height * width).transpose(-1, -2)
-        q, k, v = tokens.unbind(1)  # each (batch, 1 head, pixels, channels)
-        mixed = functional.scaled_dot_product_attention(q, k, v)
-        return x + self.project(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
+        return x + self.project(attend(self.qkv(self.norm(x)), self.window))
 
 
 class Stage(nn.Module):
     """A residual block and, at the lowest level, the attention after it."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, time_width: int, groups: int, attention: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, time_width: int, groups: int, window: int, attention: bool
+    ) -> None:
         super().__init__()
         self.block = ResidualBlock(in_channels, out_channels, time_width=time_width, groups=groups)
-        self.attention = SelfAttention(out_channels, groups=groups) if attention else nn.Identity()
+        self.attention = SelfAttention(out_channels, groups=groups, window=window) if attention else nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
         return self.attention(self.block(x, embedding))
@@ -258,7 +290,7 @@ class UNet(nn.Module):
         time_width = 4 * config.time_embedding
         if config.time_embedding:
             self.embed = TimeEmbedding(config.time_embedding, config.max_period)
-        common = {"time_width": time_width, "groups": config.norm_groups}
+        common = {"time_width": time_width, "groups": config.norm_groups, "window": config.attention_window}
         self.stem = nn.Conv2d(config.in_channels * config.patch**2, config.channels[0], 3, padding=1)
         self.encoder, skips = _encoder(config, common)
         lowest = config.channels[-1]

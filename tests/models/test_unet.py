@@ -9,7 +9,16 @@ import torch
 from torch import nn
 
 from napari_ambiseg.errors import InputImageError, SettingsError
-from napari_ambiseg.models.unet import NAMED_SIZES, SelfAttention, UNet, UNetConfig, named_size, sinusoids
+from napari_ambiseg.models.unet import (
+    NAMED_SIZES,
+    SelfAttention,
+    UNet,
+    UNetConfig,
+    attend,
+    named_size,
+    sinusoids,
+    window_side,
+)
 
 TINY = {"channels": (8, 16), "blocks": (1, 1), "middle_blocks": 2, "norm_groups": 4, "time_embedding": 8}
 
@@ -150,7 +159,7 @@ def test_sizes_that_cannot_be_halved_are_refused(size: tuple[int, int], multiple
 
 def test_attention_is_softmax_of_scaled_products_over_all_pixels() -> None:
     torch.manual_seed(0)
-    layer = SelfAttention(8, groups=4).double()
+    layer = SelfAttention(8, groups=4, window=0).double()
     perturb(layer)
     x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
     normal = layer.norm(x).flatten(2)  # (S, C, pixels)
@@ -165,6 +174,35 @@ def test_attention_is_softmax_of_scaled_products_over_all_pixels() -> None:
             mixed[s, :, i] = sum(shares[j] * v[:, j] for j in range(15))
     expected = x + layer.project(mixed.view_as(x))
     torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_attention_in_windows_is_attention_over_each_window_alone() -> None:
+    torch.manual_seed(0)
+    qkv = torch.randn(2, 3 * 5, 6, 8)
+    found = attend(qkv, window=4)  # windows of 3 x 4: the largest divisors of 6 and 8 up to 4
+    for top in (0, 3):
+        for left in (0, 4):
+            alone = attend(qkv[:, :, top : top + 3, left : left + 4].contiguous(), window=0)
+            torch.testing.assert_close(found[:, :, top : top + 3, left : left + 4], alone)
+
+
+@pytest.mark.parametrize("window", [0, 8, 100])
+def test_a_map_no_larger_than_its_window_is_not_split(window: int) -> None:
+    qkv = torch.randn(1, 6, 6, 8)
+    assert torch.equal(attend(qkv, window), attend(qkv, 0))
+
+
+@pytest.mark.parametrize(
+    ("side", "window", "expected"), [(64, 32, 32), (48, 32, 24), (16, 32, 16), (7, 4, 1), (9, 0, 9)]
+)
+def test_windows_divide_the_side_of_a_map(side: int, window: int, expected: int) -> None:
+    assert window_side(side, window) == expected
+
+
+def test_windows_change_no_weight_so_that_a_model_may_be_given_them_later() -> None:
+    plain, windowed = (UNet(named_size("tiny", attention_window=window)) for window in (0, 4))
+    assert plain.state_dict().keys() == windowed.state_dict().keys()
+    windowed.load_state_dict(plain.state_dict())
 
 
 def test_time_embedding_is_cosines_then_sines_of_falling_frequency() -> None:

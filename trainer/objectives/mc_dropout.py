@@ -26,7 +26,9 @@ def mc_dropout_config(config: FitConfig) -> dict[str, Any]:
             "leave it at 'own'"
         )
     image_channels = named_size(config.size).in_channels - 1
-    unet = named_size(config.size, in_channels=image_channels, time_embedding=0)
+    unet = named_size(
+        config.size, in_channels=image_channels, time_embedding=0, attention_window=config.attention_window
+    )
     return asdict(MCDropoutConfig(unet=unet, dropout=config.dropout))
 
 

@@ -25,6 +25,7 @@ from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.phiseg import LABELS, Gaussian, LatentPath, PHiSeg, named_size
 from trainer.config import FitConfig
 from trainer.data.batches import Batch
+from trainer.networks import require_no_window
 from trainer.objectives.objective import Objective
 
 
@@ -35,6 +36,7 @@ def phiseg_config(config: FitConfig) -> dict[str, Any]:
         SettingsError: If the run asks for another network, or its grid cannot be halved as often as PHiSeg does.
     """
     size = named_size(config.size)
+    require_no_window(config)
     if config.backbone != "own":
         raise SettingsError(f"backbone is {config.backbone!r}, but PHiSeg has a network of its own; leave it at 'own'")
     if config.grid_px % size.multiple:

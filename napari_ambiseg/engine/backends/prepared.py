@@ -30,6 +30,7 @@ from napari_ambiseg.models.unet import (
     TimeEmbedding,
     UNet,
     Upsample,
+    attend,
     require_multiple,
 )
 
@@ -146,13 +147,10 @@ def _block(block: ResidualBlock, blocks: list[ResidualBlock]) -> _TimedMap:
 
 def _attention(attention: SelfAttention) -> _Map:
     norm, qkv, project = _norm(attention.norm), _convolution(attention.qkv), _convolution(attention.project)
+    window = attention.window
 
     def answer(x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        tokens = qkv(norm(x)).reshape(batch, 3, 1, channels, height * width).transpose(-1, -2)
-        q, k, v = tokens.unbind(1)
-        mixed = functional.scaled_dot_product_attention(q, k, v)
-        return project(mixed.transpose(-1, -2).reshape(batch, channels, height, width)).add_(x)
+        return project(attend(qkv(norm(x)), window)).add_(x)
 
     return answer
 

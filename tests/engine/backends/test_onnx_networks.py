@@ -70,6 +70,13 @@ def test_other_networks_are_refused_by_name() -> None:
         network_model(nn.Linear(1, 1), (16, 16))
 
 
+def test_attention_in_windows_is_refused_where_there_is_more_than_one() -> None:
+    network = build_network(UNetConfig(in_channels=2, attention_window=8, **SMALL))
+    network_model(network, (16, 16))
+    with pytest.raises(EngineError, match="use the engine torch"):
+        network_model(network, (32, 64))
+
+
 def test_a_network_without_a_head_is_refused() -> None:
     with pytest.raises(EngineError, match="UNet"):
         network_model(build_network(UNetConfig(in_channels=2, out_channels=0, **SMALL)), (16, 16))

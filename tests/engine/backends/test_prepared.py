@@ -19,6 +19,7 @@ SIZES = [
     named_size("small"),
     named_size("paper", channels=(8, 8, 16, 32), norm_groups=8),  # its depth, at an eighth of its arithmetic
     named_size("tiny", attention=False),
+    named_size("tiny", attention_window=3),
     named_size("tiny", time_embedding=0),
     named_size("tiny", in_channels=3, out_channels=2, patch=1),
     named_size("tiny", middle_blocks=0),
