@@ -110,8 +110,9 @@ class FieldOfView:
         return True
 
     def _drag(self, image: Image, model: Path | None, event: Any, moved: Callable[[], None]) -> Generator[None]:
-        """From press to release: a click brings the middle there, and so does a press beside the box; a drag from
-        inside takes the box along.
+        """From press to release.
+
+        A click brings the middle there, and so does a press beside the box; a drag from inside takes the box along.
         """
         pressed, at = tuple(event.pos), _position(image, event)
         grip = _grip(at, self.placement(image, model))
