@@ -132,6 +132,6 @@ def _same_seed(beside: SideBySide, run: int, figures: Sequence[Figures]) -> list
     iou = beside.iou(figures)[run][marked]
     neither, one = len(own) - int(marked.sum()), int(marked.sum() - both.sum())
     lines = [f"same seed as A: mean IoU {iou.mean():.2f}, least {iou.min():.2f}"] if len(iou) else []
-    counts = [f"one sees nothing: {one}"] if one else []
-    counts += [f"neither sees anything: {neither}"] if neither else []
-    return [*lines, f"{' · '.join(counts)}, of {len(own)} seeds"] if counts else lines
+    if one or neither:
+        lines.append(f"sees nothing: one alone {one}, both {neither} of {len(own)}")
+    return lines

@@ -56,8 +56,7 @@ def test_a_run_beside_itself_agrees(result: Result) -> None:
     lines = "\n".join(run_lines(beside, 1, figures(beside, 0.0)))
     assert "same seed as A: mean IoU 1.00, least 1.00" in lines
     empty = int((~result.sampled.readings.any(axis=(1, 2))).sum())
-    assert f"neither sees anything: {empty}, of 16 seeds" in lines
-    assert "one sees nothing" not in lines
+    assert f"sees nothing: one alone 0, both {empty} of 16" in lines
 
 
 def test_seeds_of_which_neither_marks_anything_do_not_flatter(result: Result) -> None:
@@ -70,7 +69,7 @@ def test_seeds_of_which_neither_marks_anything_do_not_flatter(result: Result) ->
     others = [overlap(samples=result.sampled.readings[[i]], experts=theirs[[i]]).iou[0, 0] for i in drawn]
     assert f"mean IoU {np.mean(others):.2f}, least 0.00" in lines
     one = int((theirs.any(axis=(1, 2)) != result.sampled.readings.any(axis=(1, 2))).sum())
-    assert f"one sees nothing: {one} · neither sees anything: {16 - len(drawn)}, of 16 seeds" in lines
+    assert f"sees nothing: one alone {one}, both {16 - len(drawn)} of 16" in lines
     assert "same seed" not in "\n".join(run_lines(beside, 0, figures(beside, 0.0)))
 
 
