@@ -10,7 +10,9 @@ From a click to pixels, each arrow a frozen record:
   without a window;
 - ``layers``: the one place that adds or changes layers of results; ``field_of_view``: where the model looks;
 - ``choosers``, ``controls``, ``form``, ``table``, ``player``, ``results``: widgets that show and edit records;
-- ``saving``: files of what is shown; ``elided``: names that are longer than the dock is wide;
+- ``accepted``, ``accepting``: masks of the user's own; ``kept``, ``keeping``, ``sessions``, ``restoring``: what leaves
+  the viewer and comes back, ``keep_menu``, ``keeping_box``, ``keeper``: how it is asked for, and written meanwhile;
+- ``elided``: names that are longer than the dock is wide;
 - ``presenter``, ``panel``: put them together; ``app``: a viewer with all of it;
 - ``opening``: what is dropped on napari, or comes from its File menu; ``volumes`` (DICOM, NIfTI), ``sources`` and
   ``shown`` (slices and cases with experts, stepped through), ``samples``; ``notices``: what a user must know of them;

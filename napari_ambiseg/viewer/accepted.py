@@ -7,16 +7,17 @@ somebody paints. Where that could not be held, it is the slice alone, at its pla
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels, Layer, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_ambiseg.readings.place import Among, place, told
+from napari_ambiseg.viewer.origin import role_of
 from napari_ambiseg.viewer.result import Result, View
 from napari_ambiseg.viewer.where import Where
 
@@ -85,6 +86,12 @@ def ready(layer: Labels, where: Where | None = None) -> None:
     began_as = accepted_of(layer)
     if where is not None and began_as is not None:
         layer.metadata = {**layer.metadata, _KEY: replace(began_as, where=where)}
+
+
+def below_outlines(layers: Sequence[Layer]) -> int:
+    """Where a mask belongs in the layer list: it is filled, and must not hide the outlines of others."""
+    outlines = (i for i, layer in enumerate(layers) if role_of(layer) is not None and isinstance(layer, Vectors))
+    return min(outlines, default=len(layers))
 
 
 def accepted_of(layer: Layer | None) -> Accepted | None:

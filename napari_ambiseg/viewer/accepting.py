@@ -13,7 +13,14 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.readings.place import Among, among
-from napari_ambiseg.viewer.accepted import accept, accepted_of, is_of_another_picture, masks_on, place_told
+from napari_ambiseg.viewer.accepted import (
+    accept,
+    accepted_of,
+    below_outlines,
+    is_of_another_picture,
+    masks_on,
+    place_told,
+)
 from napari_ambiseg.viewer.choosers import Connections
 from napari_ambiseg.viewer.plane import layer_shape
 from napari_ambiseg.viewer.shortcuts import ACCEPT, bind
@@ -77,7 +84,7 @@ class Accepting(QWidget):
         if not isinstance(image, Image):
             return None  # it has been removed, and the result is about to go with it
         layer = accept(result, view, self._showing.selected, shape=layer_shape(image))
-        self._viewer.add_layer(layer)
+        self._viewer.layers.insert(below_outlines(self._viewer.layers), layer)
         self._viewer.layers.selection.active = layer
         self.accepted.emit(layer)
         return layer

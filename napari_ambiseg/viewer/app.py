@@ -13,8 +13,8 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
 from napari_ambiseg.viewer import opening
+from napari_ambiseg.viewer.keeping import keep_figures
 from napari_ambiseg.viewer.panel import ReadingsPanel
-from napari_ambiseg.viewer.saving import save_figures
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
@@ -96,12 +96,13 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
         ended.exec()
     if panel.error is not None:
         raise panel.error
-    if panel.result is None or panel.view is None:
+    kept = panel.keeping.kept()
+    if kept is None:
         raise ComputeError("the run was cancelled, so there is nothing to save; run it again")
     _settle(viewer)
     screenshot = folder / "screenshot.png"
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
-    return [screenshot, *save_figures(panel.result, panel.view, folder)]
+    return [screenshot, *keep_figures(kept, folder)]
 
 
 def _settle(viewer: Viewer) -> None:

@@ -95,7 +95,7 @@ TABLES = (
     ),
 )
 VIEW = Form("Picture of the view…", "view", ".png", "PNG", None, tip="What the canvas shows, at twice its size")
-WHOLE = Form("Picture of the whole slice…", "slice", ".png", "PNG", None, tip="At twice the size of its pixels")
+WHOLE = Form("Picture of the whole slice…", "slice", ".png", "PNG", None, tip="All of it, enlarged")
 REPORT = Form("Report…", "report", ".html", "HTML", _REPORT, tip="One page, for a browser or a printer")
 REPORT_OPENED = Form("Report, opened in the browser…", "report", ".html", "HTML", _REPORT, tip=REPORT.tip, opens=True)
 SESSION = Form(

@@ -116,6 +116,21 @@ def film_of(result: Result, reading: int | None = None) -> Film:
     return Film(sampled.x_t[:, chosen], sampled.x_hat[:, chosen], image, sampled.steps, sampled.log_snr)
 
 
+def keep_figures(kept: Kept, folder: Path) -> list[Path]:
+    """The reverse diffusion as an animation and, if there are experts, the comparison with them.
+
+    Returns:
+        The files.
+    """
+    animation, table = folder / "trajectory.gif", folder / "comparison.csv"
+    keep_film(kept, animation, shown=Shown.X_T)
+    if kept.view.comparison is None:
+        table.unlink(missing_ok=True)  # of an earlier run: it would be taken for this one's
+        return [animation]
+    keep_comparison(kept, table)
+    return [animation, table]
+
+
 def keep_everything(kept: Kept, folder: Path, progress: Progress = no_progress) -> list[Path]:
     """All of it, under plain names; files of an earlier run that this one has none of are removed.
 

@@ -154,7 +154,7 @@ class KeepingBox(QWidget):
         self._start(partial(_one, form, kept, path, self._film()))
 
     def _save_picture(self, form: Form, kept: Kept, path: Path) -> None:
-        save_snapshot(path, np.ascontiguousarray(self._picture(form)[..., :3]), said=[_caption(kept)])
+        save_snapshot(path, np.ascontiguousarray(self._picture(form)[..., :3]), said=_said(kept))
 
     def _remember(self, folder: Path) -> None:
         remember_habits(Habits(folder=str(folder)), self._habits_file)
@@ -235,14 +235,15 @@ def _changes(session: Session) -> str:
         return f"Whether the image's file is the same could not be seen ({error})."
 
 
-def _caption(kept: Kept) -> str:
+def _said(kept: Kept) -> list[str]:
+    """What stands below a picture."""
     sampled, view = kept.result.sampled, kept.view
-    experts = len(kept.result.request.experts.masks)
-    return (
-        f"{kept.result.request.image_name} · {len(view.readings)} readings by {sampled.model_name}, {view.empty} empty "
-        f"(threshold {100 * view.threshold:.0f} %) · {experts} experts"
-        + (" · rendered pixels, real outlines" if kept.rendered else "")
+    experts, threshold = len(kept.result.request.experts.masks), 100 * view.threshold
+    rendered = " · rendered pixels, real outlines" if kept.rendered else ""
+    readings = (
+        f"{len(view.readings)} readings by {sampled.model_name}, {view.empty} empty (threshold {threshold:.0f} %)"
     )
+    return [kept.result.request.image_name + rendered, f"{readings} · {experts} experts"]
 
 
 def _with_suffix(path: Path, suffix: str) -> Path:

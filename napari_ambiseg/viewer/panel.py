@@ -24,6 +24,7 @@ from napari_ambiseg.viewer.keep_forms import Form as KeepForm
 from napari_ambiseg.viewer.keeping_box import KeepingBox
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
+from napari_ambiseg.viewer.pictures import enlarged_view, whole_slice
 from napari_ambiseg.viewer.plane import plane_of
 from napari_ambiseg.viewer.presenter import Presenter
 from napari_ambiseg.viewer.restoring import bind_masks, look_now, look_of, show_look, take_session
@@ -252,9 +253,7 @@ class ReadingsPanel(QWidget):
             window.layers.scrollToTop()
 
     def _picture(self, form: KeepForm) -> NDArray[np.uint8]:
-        if form is keep_forms.WHOLE:
-            return self._viewer.export_figure(scale_factor=2, flash=False)
-        return self._viewer.screenshot(scale=2, canvas_only=True, flash=False)
+        return whole_slice(self._viewer) if form is keep_forms.WHOLE else enlarged_view(self._viewer)
 
     def _restore(self, image: Image | None) -> None:
         """Take over the session that an image came with, if it did."""
@@ -267,7 +266,6 @@ class ReadingsPanel(QWidget):
             self._fail(error)
             return
         self.show_settings(settings)
-        bind_masks(self._viewer, where)
         for result in results:
             self.study.add(result)
         look = look_of(session)
@@ -275,6 +273,8 @@ class ReadingsPanel(QWidget):
         if results:
             self.box.go_to(results[-1].sampled.placement)
             self.showing.show(results[-1])
+        self._hide_expert_layers()
+        bind_masks(self._viewer, where)
         show_look(look, self._viewer, self.showing)
         self.keeping.compare(session)
 
@@ -318,7 +318,7 @@ class ReadingsPanel(QWidget):
         layout.setSpacing(4)
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
-        for widget in (self.form, line, self.results, self.keeping, Foot()):
+        for widget in (self.form, line, self.keeping, self.results, Foot()):
             layout.addWidget(widget)
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)

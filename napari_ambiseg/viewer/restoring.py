@@ -20,7 +20,7 @@ from qtpy.QtCore import QTimer
 from napari_ambiseg.errors import AmbisegError
 from napari_ambiseg.io.session_file import read_session
 from napari_ambiseg.io.session_record import Drawing, Session
-from napari_ambiseg.viewer.accepted import Accepted, accepted_of, own_options, ready
+from napari_ambiseg.viewer.accepted import Accepted, accepted_of, below_outlines, own_options, ready
 from napari_ambiseg.viewer.looks import expert_colour
 from napari_ambiseg.viewer.origin import Origin, with_origin
 from napari_ambiseg.viewer.plane import layer_shape
@@ -161,11 +161,12 @@ def take_session(image: Image) -> Session | None:
 
 
 def bind_masks(viewer: ViewerModel, where: Where) -> None:
-    """Say of the masks that came with a session which slice they are of."""
-    for layer in viewer.layers:
+    """Say of the masks that came with a session which slice they are of, and bring them below the outlines on it."""
+    for layer in list(viewer.layers):
         began_as = accepted_of(layer)
         if isinstance(layer, Labels) and began_as is not None and began_as.where == _NOWHERE:
             ready(layer, where)
+            viewer.layers.move(viewer.layers.index(layer), below_outlines(viewer.layers))
 
 
 def _own(session: Session, drawing: Drawing, placed: dict[str, Any]) -> LayerData:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.viewer import app, saving
+from napari_ambiseg.viewer import app
+from napari_ambiseg.viewer.keeping import keep_figures
+from napari_ambiseg.viewer.kept import keep
 from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.result import Result, derive
 
@@ -17,10 +19,10 @@ def test_without_experts_no_comparison_of_an_earlier_run_is_left(
     make_result: Callable[..., Result], tmp_path: Path
 ) -> None:
     result = make_result(readings=2)
-    assert (tmp_path / "comparison.csv") in saving.save_figures(result, derive(result, 0.0), tmp_path)
+    assert (tmp_path / "comparison.csv") in keep_figures(keep(result, derive(result, 0.0), []), tmp_path)
     none = Experts(masks=result.request.experts.masks[:0], names=())
     alone = replace(result, request=replace(result.request, experts=none))
-    assert saving.save_figures(alone, derive(alone, 0.0), tmp_path) == [tmp_path / "trajectory.gif"]
+    assert keep_figures(keep(alone, derive(alone, 0.0), []), tmp_path) == [tmp_path / "trajectory.gif"]
     assert not (tmp_path / "comparison.csv").exists()
 
 

@@ -171,6 +171,9 @@ def test_a_session_is_restored_without_asking_the_model(
     assert (panel.showing.selected, panel.showing.expert, panel.showing.threshold) == (3, 1, 0.2)
     assert [len(result.sampled.steps) for result in panel.study.results] == [5, 7]
     np.testing.assert_array_equal(own(other).data, mask)
+    roles = [role_of(layer) for layer in other.layers]
+    assert roles.index(Role.TRAJECTORY) < other.layers.index(own(other)) < roles.index(Role.EXPERTS)  # nobody's outline is hidden
+    assert not any(layer.visible for layer in panel.form.experts.layers)
     qtbot.waitUntil(lambda: "mm²" in panel.keeping.accepting.line.text())
     assert not panel.results.seen["Readings"].isChecked()
     assert panel.results.looking.map is Map.ENTROPY

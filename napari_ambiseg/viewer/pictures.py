@@ -1,0 +1,28 @@
+"""Pictures of napari's canvas, larger than it is on the screen: as it is seen, or with all of the slice."""
+
+import math
+
+import napari.viewer
+import numpy as np
+from numpy.typing import NDArray
+
+_TIMES = 2  # the canvas
+_WHOLE = 1200  # pixels that the longer side of a whole slice has at least
+
+
+def enlarged_view(viewer: napari.viewer.Viewer) -> NDArray[np.uint8]:
+    """What the canvas shows, at twice its size (H, W, 4): napari alone would show more around it instead."""
+    camera = viewer.scene.camera
+    zoom = camera.zoom
+    camera.zoom = zoom * _TIMES
+    try:
+        return viewer.screenshot(scale=_TIMES, canvas_only=True, flash=False)
+    finally:
+        camera.zoom = zoom
+
+
+def whole_slice(viewer: napari.viewer.Viewer) -> NDArray[np.uint8]:
+    """All of the slice (H, W, 4), enlarged by a whole number."""
+    extent = viewer.layers.extent
+    sides = (np.ptp(extent.world, axis=0) / extent.step)[-2:]
+    return viewer.export_figure(scale_factor=max(_TIMES, math.ceil(_WHOLE / max(1.0, sides.max()))), flash=False)
