@@ -76,7 +76,7 @@ class Accepting(QWidget):
 
     def accept(self) -> Labels | None:
         """Make the selected reading, at the threshold, a layer of the user's own; None if nothing is shown."""
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             return None
         identity = result.request.where.layer
@@ -114,7 +114,7 @@ class Accepting(QWidget):
 
     def _followed_mask(self) -> tuple[Labels, Any] | None:
         """The mask that the user works on: that of the layer that is selected, else of the uppermost."""
-        result = self._showing.result
+        result = self._showing.seen_result
         if result is None:
             return None
         found = masks_on(self._viewer.layers, result.request.where)
@@ -123,7 +123,7 @@ class Accepting(QWidget):
 
     def _among(self) -> Among | None:
         """The readings, prepared once for all strokes."""
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             self._prepared = None
             return None
@@ -134,7 +134,7 @@ class Accepting(QWidget):
         return self._prepared[1]
 
     def _show_button(self) -> None:
-        has_result = self._showing.result is not None
+        has_result = self._showing.seen_result is not None
         self.button.setEnabled(has_result)
         which = f"reading {self._showing.selected + 1}" if has_result else "the selected reading"
         self.button.setToolTip(f"Make {which} a mask of your own, in a new layer to paint on ({ACCEPT.keys}). {_HINT}")

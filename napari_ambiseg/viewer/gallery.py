@@ -74,7 +74,7 @@ class Gallery(QWidget):
         chosen = self.order_box.currentText()
         blocked = self.order_box.blockSignals(True)
         self.order_box.clear()
-        for name, order in orders(self._showing.result):
+        for name, order in orders(self._showing.seen_result):
             self.order_box.addItem(name, userData=order)
         self.order_box.setCurrentIndex(max(0, self.order_box.findText(chosen)))
         self.order_box.blockSignals(blocked)
@@ -82,7 +82,7 @@ class Gallery(QWidget):
 
     def _refresh(self) -> None:
         top = self.tiles.verticalScrollBar().value()
-        self.head.setText(head_line(self._showing.view))
+        self.head.setText(head_line(self._showing.seen_view))
         self.model.refresh(self.order)
         self._go_to_selected()
         self.tiles.verticalScrollBar().setValue(top)

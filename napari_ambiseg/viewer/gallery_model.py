@@ -59,7 +59,7 @@ class GalleryModel(QAbstractListModel):
     def refresh(self, order: Order) -> None:
         """Show what is shown, in an order."""
         self.beginResetModel()
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is not self._result:
             self.thumbnails = None if result is None else Thumbnails(crop_of(result))
         self._result, self._view = result, view

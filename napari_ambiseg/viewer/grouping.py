@@ -52,7 +52,7 @@ class Grouping(QObject):
     @property
     def found(self) -> tuple[Mode, ...]:
         """The ways, the most frequent first; none if nothing is shown."""
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             self._of, self._found = None, ()
             return ()
@@ -70,7 +70,7 @@ class Grouping(QObject):
 
     def stands(self) -> tuple[Stand, ...]:
         """Where each expert stands."""
-        return stands(self._showing.view, self.found, self._similar_iou)
+        return stands(self._showing.seen_view, self.found, self._similar_iou)
 
 
 def stands(view: View | None, found: Sequence[Mode], similar_iou: float) -> tuple[Stand, ...]:

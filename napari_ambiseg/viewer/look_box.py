@@ -1,19 +1,21 @@
-"""What is seen of a result, and how: outlines, the map below them, what decides on colours."""
+"""What is seen of a result, and how: outlines, the map below them, what decides on colours, what is hidden."""
 
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.colouring import Colouring
 from napari_ambiseg.viewer.looking import Looking
 from napari_ambiseg.viewer.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.maps import MEANINGS, Map
 from napari_ambiseg.viewer.origin import Role
+from napari_ambiseg.viewer.shortcuts import HIDE_EXPERTS, HIDE_MODEL, Shortcut, bind
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.when_seen import WhenSeen
 
 _SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
+_BANNER = "background: #F0B429; color: #1A1A1A; font-weight: bold; border-radius: 3px; padding: 1px 4px;"
 _MAP, _COLOUR = "Map: ", "Colour: "  # before what is chosen, among the names of what is seen
 
 
@@ -32,7 +34,7 @@ class LookBox(QWidget):
 
     def __init__(self, showing: Showing, looking: Looking, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._looking = looking
+        self._showing, self._looking = showing, looking
         self.seen = {text: QCheckBox(text) for text in _SEEN}
         self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
         self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
@@ -43,6 +45,13 @@ class LookBox(QWidget):
         self.map.currentTextChanged.connect(lambda text: looking.choose_map(Map(text)))
         self.colouring = _chooser([chosen.value for chosen in Colouring])
         self.colouring.currentTextChanged.connect(lambda text: looking.choose_colouring(Colouring(text)))
+        self.hide_model = _switch("Model", HIDE_MODEL)
+        self.hide_experts = _switch("Experts", HIDE_EXPERTS)
+        self.hide_model.toggled.connect(lambda on: showing.hide(model=on))
+        self.hide_experts.toggled.connect(lambda on: showing.hide(experts=on))
+        self.banner = QLabel()
+        self.banner.setWordWrap(True)
+        self.banner.setStyleSheet(_BANNER)
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setWordWrap(True)
@@ -51,9 +60,11 @@ class LookBox(QWidget):
         self._arrange()
         for changed in (showing.result_changed, showing.view_changed):
             changed.connect(self._legends.ask)
+        showing.result_changed.connect(self._show_hidden)
         looking.map_changed.connect(self._show_choices)
         looking.colouring_changed.connect(self._show_choices)
         self._show_choices()
+        self._show_hidden()
 
     def seen_roles(self) -> list[tuple[tuple[Role, ...], bool]]:
         """Which outlines are ticked to be seen."""
@@ -80,6 +91,17 @@ class LookBox(QWidget):
         self.colouring.setCurrentText(self._looking.colouring.value)
         self._legends.ask()
 
+    def _show_hidden(self) -> None:
+        hidden = self._showing.hidden
+        self.hide_model.setChecked(hidden.model)
+        self.hide_experts.setChecked(hidden.experts)
+        self.seen["Experts"].setEnabled(not hidden.experts)
+        for widget in (self.seen["Readings"], self.map, self.colouring):
+            widget.setEnabled(not hidden.model)
+        keys = [s.keys for s, is_on in ((HIDE_MODEL, hidden.model), (HIDE_EXPERTS, hidden.experts)) if is_on]
+        self.banner.setText(f"{hidden.told} ({' and '.join(keys)} to show)")
+        self.banner.setVisible(bool(keys))
+
     def _show_legends(self) -> None:
         looking = self._looking
         self.map.setToolTip(f"Below the outlines: {MEANINGS[looking.map]}")
@@ -96,14 +118,26 @@ class LookBox(QWidget):
             box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))
             first.addWidget(box)
         first.addWidget(self.map, 1)
-        second.addWidget(QLabel("Colour by"))
+        second.addWidget(QLabel("Colour"))
         second.addWidget(self.colouring, 1)
+        second.addWidget(QLabel("Hide"))
+        second.addWidget(self.hide_model)
+        second.addWidget(self.hide_experts)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
+        layout.addWidget(self.banner)
         layout.addLayout(first)
         layout.addLayout(second)
         layout.addWidget(self.legend)
+
+
+def _switch(text: str, shortcut: Shortcut) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setCheckable(True)
+    bind(button, shortcut)
+    return button
 
 
 def _chooser(texts: list[str]) -> QComboBox:

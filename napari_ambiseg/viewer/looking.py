@@ -82,7 +82,7 @@ class Looking(QObject):
 
     def map_legend(self) -> str:
         """What outlines of the map mean, as rich text."""
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             return ""
         return maps.legend(self._map, count=len(view.readings), has_experts=len(result.request.experts.masks) > 1)
@@ -90,7 +90,7 @@ class Looking(QObject):
     def colours_told(self) -> str:
         """What the colours mean, as rich text."""
         found = self._grouping.found if self._colouring is Colouring.WAY else ()
-        return colouring.told(self._colouring, self._showing.view, found)
+        return colouring.told(self._colouring, self._showing.seen_view, found)
 
     def _ways(self, result: Result, in_haste: bool) -> tuple[Mode, ...]:
         if self._colouring is not Colouring.WAY:

@@ -13,6 +13,7 @@ from napari_ambiseg.errors import AmbisegError
 from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer import keep_forms, sources
 from napari_ambiseg.viewer.ask import Ask
+from napari_ambiseg.viewer.blinding import HiddenMasks
 from napari_ambiseg.viewer.box import Box
 from napari_ambiseg.viewer.choosers import Connections
 from napari_ambiseg.viewer.experts import expert_masks
@@ -76,6 +77,7 @@ class ReadingsPanel(QWidget):
         going = Going(self._viewer, self.form.image, self.showing, self.go_to_slice)
         self.runs_tab = RunsTab(self.showing, self.study, going, lambda: self.runs.is_running)
         self.runs_tab.add_to(self.results.tabs)
+        self._hidden_masks = HiddenMasks()
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
@@ -209,6 +211,7 @@ class ReadingsPanel(QWidget):
     def _draw_input(self) -> None:
         """Show where the model would look, and the readings that are there; before, what the experts drew."""
         image, where = self.form.image.image, self.where()
+        self._attend_hidden()
         self._restore(image)
         if self.result is None and where is not None and (found := self.study.of(where)):
             self.showing.show(found[-1])
@@ -245,6 +248,14 @@ class ReadingsPanel(QWidget):
         for layer in self.form.experts.layers:
             if origin_of(layer) is not None:
                 layer.visible = False
+
+    def _attend_hidden(self) -> None:
+        """Experts that are hidden must not be seen in their own layers either."""
+        self._hidden_masks.attend(self.form.experts.layers, are_hidden=self.showing.hidden.experts)
+
+    def _on_hidden(self) -> None:
+        self._attend_hidden()
+        self._redraw.start()
 
     def _show_newest_layers(self) -> None:
         """Scroll the layer list to its top, where the layers of results are."""
@@ -289,6 +300,7 @@ class ReadingsPanel(QWidget):
         self.keeping.said.connect(self.form.say)
         self.keeping.failed.connect(self._fail)
         self.results.seen_changed.connect(self._presenter.show_roles)
+        self.showing.hidden_changed.connect(self._on_hidden)
         self.ask.started.connect(self._on_started)
         self.ask.failed.connect(self._fail)
         self.runs_tab.again_wanted.connect(self.ask.start)

@@ -73,6 +73,8 @@ class Presenter(QObject):
 
     def show_running(self, request: Request, live: LivePicture) -> None:
         """Show how far a run has come. Layers are added once, with the first reading; what is removed then, goes."""
+        if self._showing.hidden.model:
+            return
         is_first = live.progress.finished > 0 and not self._has_begun_to_show
         self._has_begun_to_show |= is_first
         shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
@@ -88,13 +90,14 @@ class Presenter(QObject):
 
     def show_roles(self, roles: tuple[Role, ...], visible: bool) -> None:
         """Show or hide layers, as the user has ticked."""
-        if self._showing.result is not None or roles == (Role.EXPERTS,):
+        if self._showing.seen_result is not None or roles == (Role.EXPERTS,):
             for role in roles:
                 makes_room = self._pair is not None and role in _ASIDE
-                self._canvas.set_visible((role,), visible and not makes_room)
+                is_hidden = self._showing.hidden.experts and role is Role.EXPERTS
+                self._canvas.set_visible((role,), visible and not makes_room and not is_hidden)
 
     def _draw(self, *, in_haste: bool) -> None:
-        result, view, step = self._showing.result, self._showing.view, self._showing.step
+        result, view, step = self._showing.seen_result, self._showing.seen_view, self._showing.step
         if result is None or view is None:
             self._canvas.set_visible(_READINGS, visible=False)  # of a run that has not come to its end
             return
@@ -139,16 +142,18 @@ class Presenter(QObject):
 
     def _on_map(self) -> None:
         """Another map is wanted, whatever the user had removed."""
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is not None and view is not None:
             self._canvas.show(self._map(result, view))
             self._follow_wishes()
 
     def _on_result(self) -> None:
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             self._pair = None
             self._canvas.set_visible(_RESULTS, visible=False)
+            if (hidden := self._showing.result) is not None:
+                self.show_experts(hidden.request.plane, hidden.request.experts)
             return
         colours = self._looking.colours(result, view)
         shown = looks.looks(result, view, selected=self._showing.selected, colours=colours)

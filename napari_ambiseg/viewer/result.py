@@ -164,13 +164,13 @@ def told(result: Result) -> str:
     return " ".join(sentences)
 
 
-def summary(view: View) -> str:
-    """Two lines on all readings: agreement with the experts, and areas."""
+def summary(view: View, *, not_compared: str = "no experts to compare with") -> str:
+    """Two lines on all readings: agreement with the experts, or why there is none, and areas."""
     count = len(view.areas_mm2)
     empty = f"{view.empty} of {count} readings empty"
     areas = f"Area: model {_spread(view.areas_mm2)}"
     if view.comparison is None:
-        return f"{empty}; no experts to compare with\n{areas}"
+        return f"{empty}; {not_compared}\n{areas}"
     c = view.comparison
     agreement = f"GED {c.ged:.3f} (unbiased {_number(c.ged_unbiased)}) · mean Dice {c.mean_dice:.3f}"
     return f"{agreement}\n{empty}\n{areas} · experts {_spread(view.expert_areas_mm2)}"

@@ -65,6 +65,7 @@ class ResultsBox(QWidget):
         self.tabs.addTab(self.gallery, "Gallery")
         self.tabs.addTab(WaysTab(showing, self.grouping), "Ways")
         self.tabs.addTab(SizesTab(showing), "Sizes")
+        self._blind_tabs = [self.tabs.widget(number) for number in range(self.tabs.count())]
         self.player = Player()
         self.player.moved.connect(self._on_moved)
         self._arrange()
@@ -95,8 +96,9 @@ class ResultsBox(QWidget):
         self.look_box.see(wanted)
 
     def _on_result(self) -> None:
-        result = self._showing.result
-        self.show_image_name("" if result is None else result.request.image_name)
+        whole, result = self._showing.result, self._showing.seen_result
+        self.show_image_name("" if whole is None else whole.request.image_name)
+        self._make_blind()
         steps = () if result is None else result.sampled.steps.tolist()
         log_snr = () if result is None else result.sampled.log_snr.tolist()
         self.player.load(steps=steps, log_snr=log_snr)
@@ -107,8 +109,18 @@ class ResultsBox(QWidget):
         self.slider.setValue(round(self._showing.threshold * _PER_UNIT))
         self.slider.blockSignals(blocked)
         self._show_threshold()
-        view = self._showing.view
-        self.summary_label.setText("No readings yet" if view is None else summary(view))
+        view, hidden = self._showing.seen_view, self._showing.hidden
+        self.summary_label.setVisible(not hidden.model)
+        why = "the experts are hidden" if hidden.experts else "no experts to compare with"
+        self.summary_label.setText("No readings yet" if view is None else summary(view, not_compared=why))
+
+    def _make_blind(self) -> None:
+        """Leave what does not give away what is hidden; of tabs, those that know of it."""
+        hidden = self._showing.hidden
+        self.tabs.setVisible(not hidden.model)
+        self.player.setVisible(not hidden.model)
+        for number in range(len(self._blind_tabs), self.tabs.count()):
+            self.tabs.setTabVisible(number, not hidden.told)
 
     def show_image_name(self, name: str) -> None:
         """Head the figures with the image that they are of; "" for none."""

@@ -38,8 +38,10 @@ ZOOM = Shortcut("Alt+Z", "Fill the view with the box")
 
 ACCEPT = Shortcut("Alt+A", "Make the selected reading a mask of your own, to paint on")
 KEEP = Shortcut("Alt+K", "Keep what is shown: masks, tables, pictures, a report, a session file")
+HIDE_MODEL = Shortcut("Alt+1", "Blinded reading: hide the model's readings, and every figure on them")
+HIDE_EXPERTS = Shortcut("Alt+2", "Blinded reading: hide the experts' masks, and every figure on them")
 
-ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, ACCEPT, KEEP)
+ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, ACCEPT, KEEP, HIDE_MODEL, HIDE_EXPERTS)
 
 
 def bind(button: QAbstractButton, shortcut: Shortcut) -> None:

@@ -46,7 +46,7 @@ class SizesTab(QWidget):
         showing.selection_changed.connect(self._on_selection)
 
     def _refresh(self) -> None:
-        found, result = self._sizes(), self._showing.result
+        found, result = self._sizes(), self._showing.seen_result
         self.strips.show_sizes(found)
         self._on_selection()
         self.copy.setEnabled(found is not None)
@@ -58,11 +58,11 @@ class SizesTab(QWidget):
         self.numbers.setPlainText(numbers_text(found, result.request.experts.names))
 
     def _sizes(self) -> Sizes | None:
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         return None if result is None or view is None else result.sizes.emptied(view.areas_mm2 > 0)
 
     def _told(self, is_expert: bool, number: int) -> str:
-        result, view = self._showing.result, self._showing.view
+        result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             return ""
         if is_expert:

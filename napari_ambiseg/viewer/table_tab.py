@@ -72,13 +72,13 @@ class TableTab(QWidget):
         layout.addWidget(self.table, 1)
 
     def _show(self) -> None:
-        result = self._showing.result
+        result = self._showing.seen_result
         names = () if result is None else result.request.experts.names
-        self.table.show_view(self._showing.view, names, self.agreement, selected=self._showing.selected)
+        self.table.show_view(self._showing.seen_view, names, self.agreement, selected=self._showing.selected)
         self._on_selection()
 
     def _on_selection(self) -> None:
-        view, selected, expert = self._showing.view, self._showing.selected, self._showing.expert
+        view, selected, expert = self._showing.seen_view, self._showing.selected, self._showing.expert
         if view is not None:
             self.table.select(selected, expert)
         has_experts = view is not None and view.comparison is not None

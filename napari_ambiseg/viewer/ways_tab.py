@@ -48,7 +48,7 @@ class WaysTab(QWidget):
         self.slider.valueChanged.connect(lambda value: grouping.set_similar_iou(value / _PER_UNIT))
 
     def _refresh(self) -> None:
-        result, view, found = self._showing.result, self._showing.view, self._grouping.found
+        result, view, found = self._showing.seen_result, self._showing.seen_view, self._grouping.found
         if result is not self._result:
             self._result, self._thumbnails = result, None if result is None else Thumbnails(crop_of(result))
         self._show_slider()
