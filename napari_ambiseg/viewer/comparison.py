@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtGui import QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -43,9 +43,8 @@ class ComparedTile(QStyledItemDelegate):
         side = _TILE - 2 * _EDGE
         picture = QRectF(cell.left() + _EDGE, cell.top() + _EDGE, side, side)
         model.thumbnails[row].paint(painter, picture, model.strokes(row, column))
-        painter.setPen(QPen(option.palette.text().color(), _FRAME))
         if model.is_selected(row, column):
-            painter.setPen(QPen(QColor(Qt.GlobalColor.white), _FRAME))
+            painter.setPen(QPen(option.palette.text().color(), _FRAME))
             painter.drawRect(picture.adjusted(-2, -2, 2, 2))
         painter.setPen(option.palette.text().color())
         below = QRectF(cell.left(), picture.bottom() + 3, cell.width(), option.fontMetrics.lineSpacing())
