@@ -31,6 +31,7 @@ def save_film(
     *,
     shown: Shown = Shown.X_T,
     seconds: float = 3.0,
+    speed: float = 1.0,
     hold_seconds: float = 2.0,
     progress: Progress = lambda done, total: None,
 ) -> None:
@@ -41,6 +42,7 @@ def save_film(
         film: What to show.
         shown: x_t, the predicted masks, or both.
         seconds: Time for all states; each gets 0.04 s at least and 0.3 s at most.
+        speed: How many times as fast each state goes by; none takes less than 0.04 s.
         hold_seconds: How long the last state stays.
         progress: See ``Progress``.
 
@@ -48,7 +50,7 @@ def save_film(
         SettingsError: If the suffix is neither, or MP4 is wanted and PyAV is not installed.
         DataFileError: If the file cannot be written.
     """
-    each = min(max(seconds / len(film), _SHORTEST), _LONGEST)
+    each = max(min(max(seconds / len(film), _SHORTEST), _LONGEST) / speed, _SHORTEST)
     frames = _told(pictures(film, shown, notice=NOTICE), len(film), progress)
     match path.suffix.lower():
         case ".gif":

@@ -37,7 +37,7 @@ class KeepMenu(QPushButton):
         menu.setToolTipsVisible(True)
         self._add_group(menu, "Masks", forms.MASKS)
         self._add_group(menu, "Tables (CSV)", forms.TABLES)
-        self._add_group(menu, "Film", (forms.GIF, forms.MP4))
+        self.films = self._add_group(menu, "Film", (forms.GIF, forms.MP4))
         menu.addSeparator()
         self._add(menu, (forms.VIEW, forms.WHOLE))
         menu.addSeparator()
@@ -64,10 +64,11 @@ class KeepMenu(QPushButton):
             action.setText(f"{form.text.rstrip('…')} ({why})" if why and kept is not None else form.text)
             action.setToolTip(f"{form.tip}. Not now: {why}" if why else form.tip)
 
-    def _add_group(self, menu: QMenu, title: str, of: Iterable[Form]) -> None:
+    def _add_group(self, menu: QMenu, title: str, of: Iterable[Form]) -> QMenu:
         group = menu.addMenu(title)
         group.setToolTipsVisible(True)
         self._add(group, of)
+        return group
 
     def _add(self, menu: QMenu, of: Iterable[Form]) -> None:
         for form in of:

@@ -105,7 +105,7 @@ def keep_film(
     progress: Progress = no_progress,
 ) -> None:
     """The reverse diffusion of one reading, or of all side by side."""
-    save_film(path, film_of(kept.result, reading), shown=shown, seconds=3.0 / speed, progress=progress)
+    save_film(path, film_of(kept.result, reading), shown=shown, speed=speed, progress=progress)
 
 
 def film_of(result: Result, reading: int | None = None) -> Film:

@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 from qtpy.QtCore import QUrl, Signal
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QCursor, QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
@@ -127,6 +127,11 @@ class KeepingBox(QWidget):
             self.failed.emit(error)
             return
         self._start(partial(_all, kept, folder))
+
+    def ask_for_film(self) -> None:
+        """Offer the formats of films where the mouse is."""
+        self.menu.refresh()
+        self.menu.films.popup(QCursor.pos())
 
     def compare(self, session: Session) -> None:
         """Say what is not any more as a session has it; files are read for that, in the background."""

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError
-from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer import keep_forms, sources
 from napari_ambiseg.viewer.ask import Ask
 from napari_ambiseg.viewer.blinding import HiddenMasks
@@ -22,7 +21,7 @@ from napari_ambiseg.viewer.foot import Foot
 from napari_ambiseg.viewer.form import Form
 from napari_ambiseg.viewer.going import Going
 from napari_ambiseg.viewer.keep_forms import Form as KeepForm
-from napari_ambiseg.viewer.keeping_box import KeepingBox
+from napari_ambiseg.viewer.keeping_box import FilmChoice, KeepingBox
 from napari_ambiseg.viewer.layers import Canvas
 from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
 from napari_ambiseg.viewer.pictures import enlarged_view, whole_slice
@@ -71,7 +70,7 @@ class ReadingsPanel(QWidget):
             self._viewer,
             picture=self._picture,
             look=lambda: look_now(self._viewer, self.showing, self.results.seen_now()),
-            film=lambda: (Shown.BOTH, None, 1.0),
+            film=self._film,
             habits_file=settings_path().with_name("keeping.json"),
         )
         going = Going(self._viewer, self.form.image, self.showing, self.go_to_slice)
@@ -266,6 +265,11 @@ class ReadingsPanel(QWidget):
     def _picture(self, form: KeepForm) -> NDArray[np.uint8]:
         return whole_slice(self._viewer) if form is keep_forms.WHOLE else enlarged_view(self._viewer)
 
+    def _film(self) -> FilmChoice:
+        """What films show: what the player does."""
+        player = self.results.player
+        return player.way.shown, None if player.way.of_all else self.showing.selected, player.speed
+
     def _restore(self, image: Image | None) -> None:
         """Take over the session that an image came with, if it did."""
         where, session = self.where(), None if image is None else take_session(image)
@@ -297,6 +301,7 @@ class ReadingsPanel(QWidget):
         self.form.image.image_changed.connect(self._on_image)
         self.form.experts.experts_changed.connect(self._redraw.start)
         self.form.settings.model_changed.connect(self._redraw.start)
+        self.results.player.film_button.clicked.connect(self.keeping.ask_for_film)
         self.keeping.said.connect(self.form.say)
         self.keeping.failed.connect(self._fail)
         self.results.seen_changed.connect(self._presenter.show_roles)

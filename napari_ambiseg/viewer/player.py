@@ -1,27 +1,37 @@
-"""Plays the reverse diffusion: play, pause, scrub. The last position is the finished readings."""
+"""Plays the reverse diffusion: play, pause, scrub, faster or slower. The last position is the finished readings."""
 
+import math
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QSlider, QWidget
 
-_SECONDS = 3.0  # of a whole trajectory
-_SLOWEST_MS, _FASTEST_MS = 250, 30
+from napari_ambiseg.io.film_frames import Shown
+from napari_ambiseg.viewer.way import Way
+
+_SECONDS = 3.0  # of a whole trajectory, at the usual speed
+_SLOWEST_MS, _FASTEST_MS = 250, 30  # at the usual speed; faster than that, steps are left out
+_SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_SHOWN = {"Noise": Shown.X_T, "Mask": Shown.MASK, "Both": Shown.BOTH}
+_WHOSE = {"Selected": False, "All": True}
 
 
 class Player(QWidget):
-    """A play button, a slider and the log SNR.
+    """A play button, a slider and the log SNR; how fast, and what of whom.
 
     Signals:
         moved: Number of the kept step to show, from 0.
+        way_changed: The ``Way`` in which steps are to be shown.
     """
 
     moved = Signal(int)
+    way_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._steps: list[int] = []
         self._log_snr: list[float] = []
+        self._stride = 1
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._advance)
         self._button = QPushButton()
@@ -36,11 +46,25 @@ class Player(QWidget):
             "Step of the reverse diffusion, and how much noise is left there: log SNR is the logarithm of signal to "
             "noise, from about -20 (noise alone) to +20 (no noise left)"
         )
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self._button, self._slider, self._label):
-            layout.addWidget(widget)
-        layout.setStretch(1, 1)
+        self.speed_box = _box([f"{speed:g}×" for speed in _SPEEDS], _SPEEDS, tip="How fast it plays")
+        self.speed_box.setCurrentIndex(_SPEEDS.index(1.0))
+        self.shown_box = _box(
+            list(_SHOWN),
+            list(_SHOWN.values()),
+            tip="Noise: the noisy mask x_t. Mask: what the model would draw at this step. Both: the outlines over x_t",
+        )
+        self.shown_box.setCurrentText("Both")
+        self.whose_box = _box(
+            list(_WHOSE),
+            list(_WHOSE.values()),
+            tip="Of the selected reading, or of all: the mean of their noise, and the share of them that mark a pixel",
+        )
+        self.film_button = QPushButton("Film…")
+        self.film_button.setToolTip("Save the reverse diffusion as it is shown here, as GIF or MP4")
+        self.speed_box.currentIndexChanged.connect(self._set_pace)
+        for box in (self.shown_box, self.whose_box):
+            box.currentIndexChanged.connect(lambda *_: self.way_changed.emit(self.way))
+        self._arrange()
         self.load(steps=(), log_snr=())
         self._show_button()
 
@@ -53,6 +77,7 @@ class Player(QWidget):
         self._slider.setValue(self._slider.maximum())
         self._slider.blockSignals(blocked)
         self.setEnabled(len(self._steps) > 1)
+        self._set_pace()
         self._show_label()
 
     @property
@@ -70,6 +95,26 @@ class Player(QWidget):
         """Whether it moves by itself."""
         return self._timer.isActive()
 
+    @property
+    def speed(self) -> float:
+        """How many times as fast as usual it plays, 0.25 to 4."""
+        return self.speed_box.currentData()
+
+    @property
+    def way(self) -> Way:
+        """What is shown of each step."""
+        return Way(self.shown_box.currentData(), self.whose_box.currentData())
+
+    @property
+    def interval_ms(self) -> int:
+        """Time from one picture to the next."""
+        return self._timer.interval()
+
+    @property
+    def stride(self) -> int:
+        """Kept steps from one picture to the next."""
+        return self._stride
+
     def toggle(self) -> None:
         """Play, from the start if it stands at the end; or pause."""
         if self.is_playing:
@@ -77,8 +122,7 @@ class Player(QWidget):
             return
         if self.is_at_end:
             self._slider.setValue(0)
-        interval = 1000 * _SECONDS / max(1, len(self._steps))
-        self._timer.start(round(min(max(interval, _FASTEST_MS), _SLOWEST_MS)))
+        self._timer.start()
         self._show_button()
 
     def pause(self) -> None:
@@ -90,8 +134,13 @@ class Player(QWidget):
         """Show a kept step."""
         self._slider.setValue(position)
 
+    def _set_pace(self) -> None:
+        usual = min(max(1000 * _SECONDS / max(1, len(self._steps)), _FASTEST_MS), _SLOWEST_MS)
+        self._stride = max(1, math.ceil(_FASTEST_MS * self.speed / usual))
+        self._timer.setInterval(round(usual * self._stride / self.speed))
+
     def _advance(self) -> None:
-        self._slider.setValue(self._slider.value() + 1)
+        self._slider.setValue(self._slider.value() + self._stride)
         if self.is_at_end:
             self.pause()
 
@@ -109,3 +158,23 @@ class Player(QWidget):
     def _show_button(self) -> None:
         self._button.setText("Pause" if self.is_playing else "Play")
         self._button.setToolTip("Pause" if self.is_playing else "Play the reverse diffusion: from noise to readings")
+
+    def _arrange(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(3)
+        layout.addWidget(self._button, 0, 0)
+        layout.addWidget(self._slider, 0, 1, 1, 2)
+        layout.addWidget(self._label, 0, 3)
+        for column, widget in enumerate((self.speed_box, self.shown_box, self.whose_box, self.film_button)):
+            layout.addWidget(widget, 1, column)
+        layout.setColumnStretch(1, 1)
+        layout.setColumnStretch(2, 1)
+
+
+def _box(texts: Sequence[str], values: Sequence[object], *, tip: str) -> QComboBox:
+    box = QComboBox()
+    for text, value in zip(texts, values, strict=True):
+        box.addItem(text, userData=value)
+    box.setToolTip(tip)
+    return box

@@ -107,7 +107,7 @@ class Presenter(QObject):
             self._canvas.set_visible((Role.TRAJECTORY,), visible=False)
             shown = looks.reading_looks(plane, view, selected=selected, colours=colours)
         else:
-            frame = frame_of(result.sampled, step)
+            frame = self._showing.way.seen(frame_of(result.sampled, step), selected=selected)
             shown = looks.step_looks(plane, result.sampled.placement, frame, selected=selected, colours=colours)
         self._canvas.show([*self._map(result, view, in_haste=in_haste), *shown], add_missing=False)
         self._show_pair(result, view)

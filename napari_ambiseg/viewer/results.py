@@ -68,6 +68,7 @@ class ResultsBox(QWidget):
         self._blind_tabs = [self.tabs.widget(number) for number in range(self.tabs.count())]
         self.player = Player()
         self.player.moved.connect(self._on_moved)
+        self.player.way_changed.connect(showing.set_way)
         self._arrange()
         showing.result_changed.connect(self._on_result)
         showing.view_changed.connect(self._on_view)

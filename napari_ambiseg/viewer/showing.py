@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ambiseg.viewer.blinding import Hidden, view_without_experts, without_experts
 from napari_ambiseg.viewer.result import Result, View, derive
+from napari_ambiseg.viewer.way import Way
 
 
 class Showing(QObject):
@@ -38,6 +39,7 @@ class Showing(QObject):
         self._selected = 0
         self._expert: int | None = None
         self._step: int | None = None
+        self._way = Way()
         self._hidden = Hidden()
         self._blind: tuple[Result, Result] | None = None
         self._blind_view: tuple[View, View] | None = None
@@ -99,6 +101,11 @@ class Showing(QObject):
         """Number of the kept step that is shown; None for the finished readings."""
         return self._step
 
+    @property
+    def way(self) -> Way:
+        """What is shown of each step of the reverse diffusion."""
+        return self._way
+
     def show(self, result: Result) -> None:
         """Show a result in place of the one before."""
         self._result, self._view = result, derive(result, self._threshold)
@@ -147,3 +154,10 @@ class Showing(QObject):
         if step != self._step:
             self._step = step
             self.step_changed.emit()
+
+    def set_way(self, way: Way) -> None:
+        """Show something else of each step."""
+        if way != self._way:
+            self._way = way
+            if self._step is not None:
+                self.step_changed.emit()
