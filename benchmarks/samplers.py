@@ -206,28 +206,34 @@ def _words() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def write(
+    found: list[dict[str, Any]], rows: dict[str, list[Row]], tasks: Sequence[Task], words: argparse.Namespace
+) -> None:
+    """The files that were asked for, about the slices that are done."""
+    if words.plot:
+        plot(found, words.plot, words.threshold)
+    if words.json:
+        about = {"model": words.model, "data": [Path(name).name for name in words.data], "held_out": words.held_out}
+        about |= {"readings": 16, "threshold": words.threshold, "version": napari_ambiseg.__version__}
+        about |= {"slices": [task.id for task in tasks], "patients": [task.slice.subject for task in tasks]}
+        values = {way: {name: [round(r[name], 5) for r in one] for name in FIGURES} for way, one in rows.items()}
+        words.json.write_text(json.dumps({**about, "ways": found, "values": values}) + "\n")
+
+
 def main() -> None:
-    """Print the table after every tenth slice, and at the end."""
+    """Print the table, and write the files, after every tenth slice and at the end."""
     words = _words()
     torch.set_num_threads(1)
     model = load_model(words.model)
     model.segmenter.to(memory_format=torch.channels_last)
     tasks, ways = held_out_tasks(model, words) if words.held_out else split_tasks(words), _ways(words)
     patients = [task.slice.subject for task in tasks]
-    rows: dict[str, list[Row]] = {}
     for done, rows in enumerate(run(model, tasks, ways, words), start=1):
         if done % 10 == 0 or done == len(tasks):
+            found = summary(rows, ways, patients[:done])
             print(f"{done} of {len(tasks)} slices, {len(set(patients[:done]))} patients")
-            print(table(summary(rows, ways, patients[:done]), words.threshold), flush=True)
-    found = summary(rows, ways, patients)
-    if words.plot:
-        plot(found, words.plot, words.threshold)
-    if words.json:
-        about = {"model": words.model, "data": [Path(name).name for name in words.data], "held_out": words.held_out}
-        about |= {"readings": 16, "threshold": words.threshold, "version": napari_ambiseg.__version__}
-        values = {way: {name: [round(r[name], 5) for r in one] for name in FIGURES} for way, one in rows.items()}
-        out = {**about, "ways": found, "slices": [task.id for task in tasks], "patients": patients, "values": values}
-        words.json.write_text(json.dumps(out) + "\n")
+            print(table(found, words.threshold), flush=True)
+            write(found, rows, tasks[:done], words)
 
 
 if __name__ == "__main__":
