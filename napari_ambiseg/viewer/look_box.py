@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.colouring import Colouring
 from napari_ambiseg.viewer.looking import Looking
@@ -15,7 +15,8 @@ from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.when_seen import WhenSeen
 
 _SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
-_BANNER = "background: #F0B429; color: #1A1A1A; font-weight: bold; border-radius: 3px; padding: 1px 4px;"
+_ON = "background: #F0B429; color: #1A1A1A;"
+_BANNER = f"{_ON} font-weight: bold; border-radius: 3px; padding: 1px 4px;"
 _MAP, _COLOUR = "Map: ", "Colour: "  # before what is chosen, among the names of what is seen
 
 
@@ -52,6 +53,7 @@ class LookBox(QWidget):
         self.banner = QLabel()
         self.banner.setWordWrap(True)
         self.banner.setStyleSheet(_BANNER)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setWordWrap(True)
@@ -132,9 +134,9 @@ class LookBox(QWidget):
         layout.addWidget(self.legend)
 
 
-def _switch(text: str, shortcut: Shortcut) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
+def _switch(text: str, shortcut: Shortcut) -> QPushButton:
+    button = QPushButton(text)
+    button.setStyleSheet(f"QPushButton:checked {{ {_ON} }}")
     button.setCheckable(True)
     bind(button, shortcut)
     return button

@@ -37,6 +37,7 @@ from napari_ambiseg.viewer.settings import Settings, remembered_settings, settin
 from napari_ambiseg.viewer.showing import Showing
 from napari_ambiseg.viewer.study import Study
 from napari_ambiseg.viewer.tall_scroll import TallScroll
+from napari_ambiseg.viewer.under_cursor import UnderCursor
 from napari_ambiseg.viewer.where import Where, where_of
 
 
@@ -77,6 +78,7 @@ class ReadingsPanel(QWidget):
         self.runs_tab = RunsTab(self.showing, self.study, going, lambda: self.runs.is_running)
         self.runs_tab.add_to(self.results.tabs)
         self._hidden_masks = HiddenMasks()
+        UnderCursor(self._viewer, self.showing, lambda: self.form.image.image, self)
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)

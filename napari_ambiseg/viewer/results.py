@@ -140,6 +140,7 @@ class ResultsBox(QWidget):
         layout.addWidget(self.summary_label)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.player)
+        layout.addStretch()  # where tabs are hidden
 
     def _on_slider(self) -> None:
         self._show_threshold()

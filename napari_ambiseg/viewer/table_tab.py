@@ -29,11 +29,8 @@ class TableTab(QWidget):
         self.pair_line = QLabel()
         self.pair_line.setWordWrap(True)
         self.pair_line.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.pair_line.setFixedHeight(
-            _LINES * self.pair_line.fontMetrics().lineSpacing() + 2
-        )  # rows stay where they are
         self.pair_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.pair_line.setToolTip(
             "The pair that is shown on the image. Click a cell below E1, E2, … for another pair; "
             "click an area, or use the arrow keys, for the reading alone"
@@ -83,6 +80,8 @@ class TableTab(QWidget):
             self.table.select(selected, expert)
         has_experts = view is not None and view.comparison is not None
         self.pair_line.setVisible(has_experts)
+        line = self.pair_line.fontMetrics().lineSpacing()
+        self.pair_line.setMinimumHeight(_LINES * line + 2)  # so that the rows stay where they are
         self.legend.setVisible(has_experts and expert is not None)
         if view is not None and has_experts and expert is not None:
             self.pair_line.setText(pair_told(view, selected=selected, expert=expert))
