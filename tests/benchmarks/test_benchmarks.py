@@ -26,7 +26,7 @@ def measured(benchmark: ModuleType, side: str) -> Figures:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WINDOWS])
 def test_every_side_measures_and_every_row_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (SCRATCH, "XDG_CACHE_HOME"):
+    for variable in (SCRATCH, "AMBISEG_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path))
     benchmark = importlib.import_module(f"benchmarks.{name}")
     found = Found({}, {}, tmp_path)
