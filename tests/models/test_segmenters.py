@@ -128,7 +128,7 @@ def test_a_model_that_saw_two_contradicting_readers_draws_both_in_proportion() -
     masks = torch.stack([lesion, torch.zeros_like(lesion)])[:, None]
     model = diffusion()
     overfit(model, lesion.float()[None], masks[[0, 0, 1] * 20].float() * 2 - 1)
-    for sampler in ("ddim", "ddpm"):
+    for sampler in ("ddim", "ddpm", "dpm++2m"):
         options = SamplingOptions(steps=20, sampler=sampler)
         samples = list(model.eval().sample(lesion.float()[None], seeds=range(64), options=options))[-1].x_hat > 0
         wrong = (samples[:, None] != masks[None]).double().mean(dim=(2, 3, 4))  # (samples, masks): share of pixels
