@@ -2,13 +2,14 @@
 
 Each chunk is a generator of states (``Segmenter.sample``), driven by one worker thread from its first step to its last.
 Each reading has noise of its own, so neither the chunks nor their order change anything but rounding. Between two steps
-a worker looks whether the run goes on: closing the stream stops every worker after the step that it is in.
+a worker looks whether the run goes on: closing the stream stops every worker after the step that it is in. So does the
+end of the program, should somebody have left a stream where it was: Python waits for threads before it ends.
 """
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Full, Queue
 
@@ -39,30 +40,50 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
     """
     told: Queue[Stepped | Exception | None] = Queue(maxsize=2 * phase.workers)  # workers wait for a slow listener
     stop = threading.Event()
+    left = deque(phase.chunks)
+    listener = threading.current_thread()
+
+    def is_over() -> bool:
+        forsaken = listener.daemon or not listener.is_alive()
+        return stop.is_set() or (forsaken and not threading.main_thread().is_alive())
 
     def tell(news: Stepped | Exception | None) -> None:
-        while not stop.is_set():
+        while not is_over():
             with contextlib.suppress(Full):
                 told.put(news, timeout=_LOOK_UP_SECONDS)
                 return
 
-    def work(chunk: Chunk) -> None:
+    def work_on(chunk: Chunk) -> None:
         try:
-            for state in _states(draw(chunk), stop):
+            for state in _states(draw(chunk), is_over):
                 tell(Stepped(chunk, state))
         except Exception as error:  # noqa: BLE001 (whatever it is, its place is the thread that drives the run)
             tell(error)
         tell(None)
 
+    def work() -> None:
+        torch.set_num_threads(phase.threads)
+        while not is_over():
+            try:
+                chunk = left.popleft()
+            except IndexError:
+                return
+            work_on(chunk)
+
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(phase.workers, "reading", initializer=torch.set_num_threads, initargs=(phase.threads,))
+    workers: list[threading.Thread] = []
     try:
-        for chunk in phase.chunks:
-            pool.submit(work, chunk)
-        yield from _until_ended(told, len(phase.chunks))
+        for number in range(min(phase.workers, len(phase.chunks))):
+            worker = threading.Thread(target=work, name=f"reading_{number}", daemon=False)
+            worker.start()
+            workers.append(worker)
+        for stepped in _until_ended(told, len(phase.chunks)):
+            yield stepped
+            listener = threading.current_thread()
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)
+        for worker in workers:
+            worker.join()
         torch.set_num_threads(threads)  # torch gives every new thread the number that was set last, by whomever
 
 
@@ -79,6 +100,6 @@ def _until_ended(told: Queue[Stepped | Exception | None], chunks: int) -> Iterat
 
 
 @torch.no_grad()  # the grad mode is each thread's own; torch sets it whenever a generator goes on
-def _states(states: Iterator[State], stop: threading.Event) -> Iterator[State]:
-    while not stop.is_set() and (state := next(states, None)) is not None:
+def _states(states: Iterator[State], is_over: Callable[[], bool]) -> Iterator[State]:
+    while not is_over() and (state := next(states, None)) is not None:
         yield state

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -96,3 +98,43 @@ def test_workers_have_the_threads_of_their_phase_and_the_caller_keeps_its_own() 
             assert torch.get_num_threads() == before
     assert seen == [1, 2]
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("leave", ["", "raise KeyboardInterrupt"])
+def test_a_stream_that_is_left_where_it_was_does_not_keep_the_program_alive(leave: str) -> None:
+    program = f"""
+import torch
+from napari_ambiseg.engine.plan import Phase
+from napari_ambiseg.engine.pool import stream
+from napari_ambiseg.models.segmenter import State
+
+def draw(chunk):
+    for step in range(1, 100):
+        yield State(step=step, total=100, log_snr=0.0, x_t=torch.zeros(1), x_hat=torch.zeros(1))
+
+running = stream(Phase(2, 1, (range(1), range(1, 2), range(2, 3))), draw)
+next(running)
+{leave}
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=not leave, capture_output=True)
+
+
+def test_a_stream_goes_on_in_a_thread_that_outlives_the_main_one() -> None:
+    program = """
+import threading, time, torch
+from napari_ambiseg.engine.plan import Phase
+from napari_ambiseg.engine.pool import stream
+from napari_ambiseg.models.segmenter import State
+
+def draw(chunk):
+    for step in range(1, 6):
+        time.sleep(0.05)
+        yield State(step=step, total=5, log_snr=0.0, x_t=torch.zeros(1), x_hat=torch.zeros(1))
+
+def listen():
+    print(len(list(stream(Phase(2, 1, (range(1), range(1, 2), range(2, 3))), draw))))
+
+threading.Thread(target=listen).start()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=True, capture_output=True, text=True)
+    assert ended.stdout.split() == ["15"]
