@@ -63,7 +63,7 @@ class Sessions:
                 if (len(self._by_threads) + 1) * self._size > _KEPT_BYTES:
                     self._by_threads.clear()
                 self._by_threads[threads] = translated(lambda: session(self.source, threads=threads))
-        computing = self._by_threads[threads]
+            computing = self._by_threads[threads]  # another caller may make room next
 
         def answer(x: Tensor, t: Tensor) -> Tensor:
             inputs = {"x": x.detach().float().contiguous().numpy(), "t": t.detach().float().contiguous().numpy()}
@@ -157,6 +157,7 @@ def _source(model: Model, entry: Entry, *, int8: bool) -> Path | bytes:
 def _converted(model: Model) -> bytes:
     """The model in float32, checked."""
     require_package("onnx")
+    require_package("napari_ambiseg.engine.backends.onnx_networks", package="onnx")
     from napari_ambiseg.engine.backends.onnx_checks import require_same_estimates
     from napari_ambiseg.engine.backends.onnx_networks import network_model
 
@@ -170,6 +171,7 @@ def _converted(model: Model) -> bytes:
 def _quantised(model: Model) -> bytes:
     """The model in int8, checked; the one in float32 is made on the way."""
     require_package("onnx")
+    require_package("napari_ambiseg.engine.backends.onnx_int8", package="onnxruntime")
     from napari_ambiseg.engine.backends.onnx_checks import require_same_readings
     from napari_ambiseg.engine.backends.onnx_int8 import bundled_images, quantised
     from napari_ambiseg.engine.backends.onnx_networks import network_model

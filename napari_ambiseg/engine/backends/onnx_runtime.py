@@ -38,16 +38,18 @@ def require_runtime() -> Any:
     return runtime
 
 
-def require_package(name: str) -> Any:
-    """A module of the extra.
+def require_package(name: str, *, package: str = "") -> Any:
+    """A module of the extra, or one of ours that does not load without the ``package`` of the extra.
 
     Raises:
         EngineError: If it cannot be imported.
     """
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise EngineError(f"the package {name} is not installed or broken ({brief(error)}); {_REMEDY}") from error
+    except Exception as error:  # a package that does not fit its neighbours raises whatever comes to it
+        raise EngineError(
+            f"the package {package or name} is not installed or broken ({brief(error)}); {_REMEDY}"
+        ) from error
 
 
 def rewritten(graph: bytes) -> bytes:

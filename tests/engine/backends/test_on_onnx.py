@@ -2,6 +2,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -165,6 +166,16 @@ def test_a_network_that_nobody_knows_is_refused(make_model: Callable[..., Model]
 def test_what_is_not_installed_is_named(model: Model, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EngineError, match=rf'{package} is not installed.*pip install "napari-ambiseg\[fast\]"'):
+        OnnxBackend.open(model)
+
+
+def test_a_package_that_breaks_while_it_is_imported_is_an_engines_error(
+    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise AttributeError('_ARRAY_API not found')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    with pytest.raises(EngineError, match=r"onnxruntime is not installed or broken.*_ARRAY_API"):
         OnnxBackend.open(model)
 
 
