@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import Estimate, Noise, Step, ddim, ddpm, dpm_2m, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import (
+    Estimate,
+    Noise,
+    Step,
+    ddim,
+    ddpm,
+    dpm_2m,
+    make_step,
+    time_grid,
+    trajectory,
+    usual_last_time,
+)
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, sigma
 
 etas = st.floats(0.0, 1.0)
@@ -120,6 +131,15 @@ def test_on_the_usual_grids_no_correction_is_held_back(b: float, steps: int) -> 
     lams = Schedule(input_scale=b)(torch.linspace(1, 0, steps + 1, dtype=torch.float64))[:-1]  # the last step: x_hat
     lengths = lams.diff()
     assert bool((lengths[1:] / lengths[:-1] <= 2.0).all())
+
+
+@pytest.mark.parametrize("steps", range(3, 21))
+def test_on_its_own_grid_only_the_last_correction_is_held_back_and_hardly(steps: int) -> None:
+    times = time_grid(steps, last_time=usual_last_time("dpm++2m", steps))
+    lengths = Schedule()(times)[:-1].diff()
+    reaches = 0.5 * lengths[1:] / lengths[:-1]
+    assert bool((reaches[:-1] <= 1.0).all())
+    assert float(reaches[-1]) <= 1.15
 
 
 # --- Errors, on Gaussian data: pixels N(MU, S^2), whose best estimate is linear in x_t. ---
