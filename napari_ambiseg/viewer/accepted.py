@@ -132,5 +132,9 @@ def is_of_another_picture(layer: Labels, where: Where) -> bool:
 def place_told(mask: NDArray[np.bool_], prepared: Among) -> str:
     """One line on the place of a mask among the readings."""
     found = place(mask, prepared)
-    share = prepared.modes[found.mode].share
-    return told(found) + (f" ({share.count} of {share.total} readings)" if found.usual_way else "")
+    nearest = prepared.modes[found.mode]
+    if not found.usual_way:
+        return told(found)
+    if not nearest.is_way:
+        return f"{told(found).rpartition(' · ')[0]} · like reading {nearest.medoid + 1}, which no other is like"
+    return f"{told(found)} ({nearest.share.count} of {nearest.share.total} readings)"

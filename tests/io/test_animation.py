@@ -61,6 +61,12 @@ def test_a_long_film_plays_no_faster_than_a_screen_can_show(tmp_path: Path) -> N
     assert durations == [40] * 149 + [2000]
 
 
+def test_a_film_goes_by_faster_or_slower_if_wanted(tmp_path: Path) -> None:
+    for speed, each in ((0.25, 1200), (4.0, 80), (100.0, 40)):  # 300 ms at the usual speed; a GIF counts hundredths
+        save_film(tmp_path / "x.gif", film(), speed=speed)
+        assert gif(tmp_path / "x.gif")[1][:-1] == [each] * 4
+
+
 @needs_av
 def test_an_mp4_shows_each_state_as_long_and_carries_the_notice(tmp_path: Path) -> None:
     import av

@@ -180,3 +180,12 @@ def test_the_way_that_a_mask_is_like_is_told_with_its_number_of_readings(showing
     mask = showing.view.readings[showing.selected]
     mode = prepared.modes[place(mask, prepared).mode]
     assert f"way {place(mask, prepared).mode + 1} ({len(mode.members)} of 8 readings)" in place_told(mask, prepared)
+
+
+def test_a_mask_like_a_reading_that_is_alone_is_like_no_way() -> None:
+    masks = np.zeros((4, 8, 8), np.bool_)
+    masks[:3, :2], masks[3, 6:] = True, True
+    prepared = among(samples=masks, experts=masks[:0], spacing_mm=(1, 1))
+    assert place_told(masks[3], prepared).endswith(" · like reading 4, which no other is like")
+    assert place_told(masks[0], prepared).endswith(" · most like way 1 (3 of 4 readings)")
+    assert "(" not in place_told(np.eye(8, dtype=np.bool_), prepared)
