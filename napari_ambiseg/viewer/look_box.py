@@ -146,5 +146,5 @@ def _chooser(texts: list[str]) -> QComboBox:
     box = QComboBox()
     box.addItems(texts)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(6)
     return box

@@ -112,7 +112,7 @@ def legend(chosen: Map, *, count: int, has_experts: bool) -> str:
         return ""
     if chosen is Map.CONTOURS:
         parts = [
-            _key(colour, f"{100 * share:.0f} % ({votes_for(share, count)}+ of {count})")
+            _key(colour, f"{100 * share:.0f} % ({_at_least(votes_for(share, count), count)})")
             for share, colour in zip(ISO_SHARES, ISO_COLOURS, strict=True)
         ]
         return " ".join(parts)
@@ -169,6 +169,10 @@ def _in_slice(segments: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """Segments in the model's field of view, in pixels of the slice."""
     segments[:, 0] += [part.start for part in view.window]
     return segments
+
+
+def _at_least(votes: int, count: int) -> str:
+    return f"{votes}+ of {count}" if votes < count else f"all {count}"
 
 
 def _key(colour: str, text: str) -> str:

@@ -57,8 +57,8 @@ def pair_told(view: View, *, selected: int, expert: int) -> str:
 
 
 def pair_legend() -> str:
-    """What the colours mean, as rich text."""
-    texts = ("both", "only reading", "only expert")
+    """What the colours mean, in short, as rich text; "reading" and "expert" are what only one of them marks."""
+    texts = ("both", "reading", "expert")
     return " ".join(
         f'<span style="color:{colour}">■</span>&nbsp;{text.replace(" ", "&nbsp;")}'
         for colour, text in zip(PAIR_COLOURS, texts, strict=True)

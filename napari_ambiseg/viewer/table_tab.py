@@ -25,7 +25,7 @@ class TableTab(QWidget):
         self.table.selected.connect(showing.select)
         self.legend = QLabel(pair_legend())
         self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setToolTip("Colours of the pair on the image")
+        self.legend.setToolTip("White: what both mark. Orange: only the reading. Blue: only the expert")
         self.pair_line = QLabel()
         self.pair_line.setWordWrap(True)
         self.pair_line.setAlignment(Qt.AlignmentFlag.AlignTop)

@@ -36,6 +36,8 @@ class UnderCursor(QObject):
     ) -> None:
         super().__init__(parent)
         self._viewer, self._showing, self._image = viewer, showing, image
+        self._added = ""
+        showing.hidden_changed.connect(self._on_hidden)
         viewer.events.status.connect(self._on_status, position="last")
         self.destroyed.connect(lambda: viewer.events.status.disconnect(on_status))
         on_status = self._on_status
@@ -56,7 +58,14 @@ class UnderCursor(QObject):
             return
         where = str(status.get(_WHERE, ""))
         if not where.endswith(told):
-            self._viewer.status = {**status, _WHERE: f"{where}   {told}"}
+            self._added = f"   {told}"
+            self._viewer.status = {**status, _WHERE: where + self._added}
+
+    def _on_hidden(self) -> None:
+        """What is hidden must not stay in the status bar until the mouse moves."""
+        status = self._viewer.status
+        if isinstance(status, dict) and self._added:
+            self._viewer.status = {**status, _WHERE: str(status.get(_WHERE, "")).removesuffix(self._added)}
 
 
 def pixel_told(result: Result, view: View, row: int, column: int, hidden: Hidden) -> str:

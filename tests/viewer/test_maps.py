@@ -90,7 +90,7 @@ def test_iso_contours_enclose_what_so_many_readings_mark(
         expected, _ = outline_segments((votes >= math.ceil(share * 16))[None])
         np.testing.assert_allclose(found.data[of_share], expected)
     assert "25&nbsp;%&nbsp;(4+&nbsp;of&nbsp;16)" in looking.map_legend()
-    assert "95&nbsp;%&nbsp;(16+" in looking.map_legend()
+    assert "95&nbsp;%&nbsp;(all&nbsp;16)" in looking.map_legend()
 
 
 def test_consensus_outlines_majority_and_staple_of_both_groups(

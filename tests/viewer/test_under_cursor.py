@@ -51,6 +51,11 @@ def test_naparis_status_is_kept_and_ours_added(viewer: ViewerModel, showing: Sho
     viewer.status = NAPARIS
     told = pixel_told(showing.result, showing.view, 32, 40, Hidden())
     assert viewer.status == {**NAPARIS, "coordinates": f"{NAPARIS['coordinates']}   {told}"}
+    showing.hide(experts=True)
+    assert "experts" not in viewer.status["coordinates"]
+    showing.hide(model=True)
+    assert viewer.status == NAPARIS
+    showing.hide(model=False, experts=False)
     viewer.status = "Ready"
     assert viewer.status == "Ready"
     showing.clear()
