@@ -9,9 +9,9 @@ import pytest
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.viewer import app
+from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.keeping import keep_figures
 from napari_ambiseg.viewer.kept import keep
-from napari_ambiseg.viewer.experts import Experts
 from napari_ambiseg.viewer.result import Result, derive
 
 
