@@ -6,6 +6,7 @@ have a class of their own, the others are told apart by the words that the libra
 
 import errno
 import re
+import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -77,15 +78,27 @@ def is_device_lost(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) or _DEVICE_LOST.search(str(error)) is not None
 
 
+_switching = threading.Lock()
+_precise = 0  # callers that want it now
+_before = (False, False)
+
+
 @contextmanager
 def full_precision() -> Generator[None]:
     """Convolutions and matrix products on a GPU in all of fp32's bits, for this process; as it was afterwards.
 
     Torch lets cuDNN's convolutions use TF32, which keeps 10 bits of each factor.
     """
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    global _precise, _before
+    with _switching:
+        if _precise == 0:
+            _before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        _precise += 1
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+        with _switching:
+            _precise -= 1
+            if _precise == 0:
+                torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = _before

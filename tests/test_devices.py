@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ambiseg.devices import is_device_lost, is_out_of_memory, resolve_device
+from napari_ambiseg.devices import full_precision, is_device_lost, is_out_of_memory, resolve_device
 from napari_ambiseg.errors import SettingsError
 
 
@@ -100,3 +100,14 @@ def test_a_petabyte_really_runs_out_of_memory(allocate: Callable[[int], object])
     with pytest.raises((RuntimeError, MemoryError)) as failed:
         allocate(1 << 50)
     assert is_out_of_memory(failed.value)
+
+
+def test_full_precision_lasts_until_the_last_caller_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    first, second = full_precision(), full_precision()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not torch.backends.cudnn.allow_tf32
+    second.__exit__(None, None, None)
+    assert torch.backends.cudnn.allow_tf32

@@ -81,22 +81,23 @@ class Drawing:
                     yield from self._finish(backend, phase)
                 return
             except _MACHINE_ERRORS as error:
-                size = max(len(chunk) for phase in phases for chunk in phase.chunks if not self._left.isdisjoint(chunk))
-                if size == 1 or not is_out_of_memory(error):
+                together = max(_together(phase, self._left) for phase in phases)
+                if together == 1 or not is_out_of_memory(error):
                     raise
-                self.notes.append(f"Memory ran out with {size} readings at a time, so {size // 2} were drawn together.")
-            phases = plan_large(sorted(self._left), workers=1, largest=size // 2)
+                fewer = together // 2
+                self._note(f"Memory ran out with {together} readings at a time; the rest was drawn {_counted(fewer)}.")
+            phases = plan_large(sorted(self._left), workers=1, largest=fewer)
 
     def _plan(self, backend: Backend, largest: int) -> tuple[Phase, ...]:
         """What to do first: as if nothing could go wrong, or with what is left after something did."""
         on_cpu = backend.device.type == "cpu"
         workers = torch.get_num_threads() if on_cpu else 1
         everything = len(self._left) == len(self._seeds)
-        if not (everything and on_cpu and isinstance(backend.segmenter(1), IteratedSegmenter)):
+        if not (everything and on_cpu and isinstance(backend.segmenter(workers), IteratedSegmenter)):
             return plan_large(sorted(self._left), workers=workers, largest=largest)
         together = threads_help(workers)
         if workers > 1 and not together:
-            self.notes.append("The processor is busy with other programs, so the first reading came later than it can.")
+            self._note("Several threads were no quicker than one just now; is the computer busy with other programs?")
         return plan_iterated(len(self._seeds), workers=workers, largest=largest, together=together)
 
     def _finish(self, backend: Backend, phase: Phase) -> Iterator[Stepped]:
@@ -119,6 +120,10 @@ class Drawing:
 
         return draw
 
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
     def _note_failure(self, failed: Candidate, following: Candidate, error: Exception) -> None:
         if is_out_of_memory(error):
             reason = "memory ran out"
@@ -127,7 +132,17 @@ class Drawing:
         else:
             reason = _first_line(error)
         named = failed.name if failed.name != following.name else f"{failed.name} on {failed.device}"
-        self.notes.append(f"The engine {named} failed ({reason}), so {following.name} on {following.device} took over.")
+        self._note(f"The engine {named} failed ({reason}), so {following.name} on {following.device} took over.")
+
+
+def _together(phase: Phase, left: set[int]) -> int:
+    """How many of the readings that are left a phase would draw at a time."""
+    sizes = sorted((len(chunk) for chunk in phase.chunks if not left.isdisjoint(chunk)), reverse=True)
+    return sum(sizes[: phase.workers])
+
+
+def _counted(readings: int) -> str:
+    return "one by one" if readings == 1 else f"{readings} at a time"
 
 
 def compute_error(error: Exception, count: int) -> ComputeError:

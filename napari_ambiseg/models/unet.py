@@ -199,10 +199,20 @@ class ResidualBlock(nn.Module):
 
 
 def window_side(side: int, window: int) -> int:
-    """Side of the windows that a map's side is split into: its largest divisor up to ``window``; itself for 0."""
-    if window == 0:
+    """Side of the windows that a map's side is split into: its largest divisor up to ``window``; itself for 0.
+
+    Raises:
+        InputImageError: If that is less than half of ``window``: attention among a few pixels would be none.
+    """
+    if window == 0 or side <= window:
         return side
-    return next(divisor for divisor in range(min(side, window), 0, -1) if side % divisor == 0)
+    found = next(divisor for divisor in range(window, 0, -1) if side % divisor == 0)
+    if 2 * found < window:
+        raise InputImageError(
+            f"a map of {side} pixels a side cannot be split into windows of {window} or a little less; "
+            "choose a grid that is a multiple of the window, or another attention_window"
+        )
+    return found
 
 
 def attend(qkv: Tensor, window: int) -> Tensor:

@@ -6,6 +6,8 @@ deleted window), so every one that the engine did not translate itself is turned
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
+from threading import Event
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -20,8 +22,10 @@ News = Request | Advance | Result
 """A request is begun, some readings have done a step, a result is there."""
 
 
-def draw(requests: Sequence[Request]) -> Generator[News, None, None]:
-    """Fulfil requests one after the other.
+def draw(requests: Sequence[Request], stop: Event) -> Generator[News, None, None]:
+    """Fulfil requests one after the other, until ``stop`` is set.
+
+    A run is closed here, in the thread that drives it: closing waits for the steps that are being computed.
 
     Raises:
         AmbisegError: If one cannot be fulfilled; those before it have been.
@@ -29,16 +33,18 @@ def draw(requests: Sequence[Request]) -> Generator[News, None, None]:
     for request in requests:
         yield request
         try:
-            sampled = yield from _draw_one(request)
+            sampled = yield from _draw_one(request, stop)
         except RuntimeError as error:
             raise ComputeError(f"the run failed ({error}); try fewer readings or another model") from error
+        if sampled is None:
+            return
         yield Result(request=request, sampled=sampled)
 
 
-def _draw_one(request: Request) -> Generator[Advance, None, Sampled]:
-    """The readings that are not there yet, after those that are."""
+def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled | None]:
+    """The readings that are not there yet, after those that are; None if it was stopped."""
     settings, before = request.settings, request.before
-    sampled = yield from engine.run(
+    running = engine.run(
         engine.load_model(settings.model),
         request.slice_input,
         seeds=settings.seeds[0 if before is None else len(before.seeds) :],
@@ -47,7 +53,14 @@ def _draw_one(request: Request) -> Generator[Advance, None, Sampled]:
         engine=settings.engine,
         chunk=settings.chunk or None,
     )
-    return sampled if before is None else engine.join(before, sampled)
+    with closing(running):
+        while not stop.is_set():
+            try:
+                yield next(running)
+            except StopIteration as finished:
+                sampled: Sampled = finished.value
+                return sampled if before is None else engine.join(before, sampled)
+    return None
 
 
 class Sampler(QObject):
@@ -72,6 +85,7 @@ class Sampler(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._worker: GeneratorWorker[News, None, None] | None = None
+        self._stop = Event()
 
     @property
     def is_running(self) -> bool:
@@ -81,7 +95,8 @@ class Sampler(QObject):
     def start(self, requests: Sequence[Request]) -> None:
         """Run in the background."""
         assert not self.is_running
-        worker: Any = create_worker(draw, tuple(requests), _start_thread=False, _ignore_errors=True)
+        self._stop = Event()
+        worker: Any = create_worker(draw, tuple(requests), self._stop, _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._on_news)
         worker.returned.connect(self._on_returned)
         worker.errored.connect(self._on_errored)
@@ -90,9 +105,8 @@ class Sampler(QObject):
         worker.start()
 
     def cancel(self) -> None:
-        """Ask the run to stop after the step it is in."""
-        if self._worker is not None:
-            self._worker.quit()
+        """Ask the run to stop after the step it is in; ``cancelled`` comes when nothing is computed any more."""
+        self._stop.set()
 
     def _on_news(self, news: News) -> None:
         match news:
@@ -105,12 +119,13 @@ class Sampler(QObject):
 
     def _on_returned(self) -> None:
         self._worker = None
-        self.finished.emit()
+        (self.cancelled if self._stop.is_set() else self.finished).emit()
 
     def _on_errored(self, error: Exception) -> None:
         self._worker = None
         self.failed.emit(error)
 
-    def _on_aborted(self) -> None:
+    def _on_aborted(self) -> None:  # napari asks all workers to stop when its window closes
+        self._stop.set()
         self._worker = None
         self.cancelled.emit()

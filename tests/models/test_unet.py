@@ -193,10 +193,16 @@ def test_a_map_no_larger_than_its_window_is_not_split(window: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "window", "expected"), [(64, 32, 32), (48, 32, 24), (16, 32, 16), (7, 4, 1), (9, 0, 9)]
+    ("side", "window", "expected"), [(64, 32, 32), (48, 32, 24), (16, 32, 16), (6, 4, 3), (9, 0, 9)]
 )
 def test_windows_divide_the_side_of_a_map(side: int, window: int, expected: int) -> None:
     assert window_side(side, window) == expected
+
+
+@pytest.mark.parametrize(("side", "window"), [(37, 32), (74, 32), (7, 4)])
+def test_a_map_that_would_fall_into_crumbs_is_refused(side: int, window: int) -> None:
+    with pytest.raises(InputImageError, match="another attention_window"):
+        window_side(side, window)
 
 
 def test_windows_change_no_weight_so_that_a_model_may_be_given_them_later() -> None:

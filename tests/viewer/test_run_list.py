@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_another_number_of_steps_keeps_slice_and_seeds(result: Result) -> None:
     request = variants.with_steps(result.request, 5)
     assert request.settings == replace(result.request.settings, options=SamplingOptions(steps=5))
     assert request.where == result.request.where
-    (again,) = (news for news in draw([request]) if isinstance(news, Result))
+    (again,) = (news for news in draw([request], Event()) if isinstance(news, Result))
     assert again.sampled.seeds == result.sampled.seeds
     assert way_name(again).startswith("5 steps, ")
 

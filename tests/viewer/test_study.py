@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 from napari.layers import Image
@@ -32,7 +33,7 @@ def drawn(news: News) -> bool:
 def test_more_readings_are_the_same_as_if_all_had_been_asked_for_at_once(make_result: Callable[..., Result]) -> None:
     four, eight = make_result(readings=4), make_result(readings=8)
     asked = replace(four.request, settings=replace(four.request.settings, readings=8), before=four.sampled)
-    news = list(draw([asked]))
+    news = list(draw([asked], Event()))
     assert sum(len(one.readings) for one in news if hasattr(one, "step") and one.step == one.total) == 4
     (more,) = filter(drawn, news)
     assert more.sampled.seeds == eight.sampled.seeds
@@ -46,7 +47,17 @@ def test_more_readings_are_the_same_as_if_all_had_been_asked_for_at_once(make_re
 
 def test_requests_are_fulfilled_one_after_the_other(make_result: Callable[..., Result]) -> None:
     requests = [make_result(readings=2).request for _ in range(2)]
-    kinds = [type(one).__name__ for one in draw(requests)]
+    kinds = [type(one).__name__ for one in draw(requests, Event())]
     begun = [i for i, kind in enumerate(kinds) if kind == "Request"]
     done = [i for i, kind in enumerate(kinds) if kind == "Result"]
     assert begun[0] < done[0] < begun[1] < done[1] == len(kinds) - 1
+
+
+def test_a_batch_that_is_stopped_computes_nothing_more_and_brings_nothing(make_result: Callable[..., Result]) -> None:
+    stop = Event()
+    told: list[News] = []
+    for news in draw([make_result(readings=2).request for _ in range(2)], stop):
+        told.append(news)
+        stop.set()
+    assert not any(map(drawn, told))
+    assert len(told) == 1  # the request that was begun
