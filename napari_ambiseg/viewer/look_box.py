@@ -1,8 +1,8 @@
 """What is seen of a result, and how: outlines, the map below them, what decides on colours, what is hidden."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.colouring import Colouring
@@ -44,7 +44,7 @@ class LookBox(QWidget):
         for row, chosen in enumerate(Map):
             self.map.setItemData(row, MEANINGS[chosen], Qt.ItemDataRole.ToolTipRole)
         self.map.currentTextChanged.connect(lambda text: looking.choose_map(Map(text)))
-        self.colouring = _chooser([chosen.value for chosen in Colouring])
+        self.colouring = _chooser([chosen.value for chosen in Colouring], self._colours_told)
         self.colouring.currentTextChanged.connect(lambda text: looking.choose_colouring(Colouring(text)))
         self.hide_model = _switch("Model", HIDE_MODEL)
         self.hide_experts = _switch("Experts", HIDE_EXPERTS)
@@ -107,10 +107,12 @@ class LookBox(QWidget):
     def _show_legends(self) -> None:
         looking = self._looking
         self.map.setToolTip(f"Below the outlines: {MEANINGS[looking.map]}")
-        self.colouring.setToolTip(f"<qt>Colours of the readings; experts keep theirs.<br>{looking.colours_told()}</qt>")
         text = looking.map_legend()
         self.legend.setText(text)
         self.legend.setVisible(bool(text))
+
+    def _colours_told(self) -> str:
+        return f"<qt>Colours of the readings; experts keep theirs.<br>{self._looking.colours_told()}</qt>"
 
     def _arrange(self) -> None:
         first, second = QHBoxLayout(), QHBoxLayout()
@@ -142,8 +144,22 @@ def _switch(text: str, shortcut: Shortcut) -> QPushButton:
     return button
 
 
-def _chooser(texts: list[str]) -> QComboBox:
-    box = QComboBox()
+class _Chooser(QComboBox):
+    """A choice whose tooltip is made when somebody asks for it, because it may take a while."""
+
+    def __init__(self, told: Callable[[], str] | None) -> None:
+        super().__init__()
+        self._told = told
+
+    def event(self, event: QEvent) -> bool:
+        """A tooltip is asked for."""
+        if event.type() == QEvent.Type.ToolTip and self._told is not None:
+            self.setToolTip(self._told())
+        return super().event(event)
+
+
+def _chooser(texts: list[str], told: Callable[[], str] | None = None) -> QComboBox:
+    box = _Chooser(told)
     box.addItems(texts)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(6)

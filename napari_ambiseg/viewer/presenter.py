@@ -109,7 +109,8 @@ class Presenter(QObject):
         else:
             frame = self._showing.way.seen(frame_of(result.sampled, step), selected=selected)
             shown = looks.step_looks(plane, result.sampled.placement, frame, selected=selected, colours=colours)
-        self._canvas.show([*self._map(result, view, in_haste=in_haste), *shown], add_missing=False)
+        below = [] if self._wants_pair(result) else self._map(result, view, in_haste=in_haste)
+        self._canvas.show([*below, *shown], add_missing=False)
         self._show_pair(result, view)
 
     def _map(self, result: Result, view: View, *, in_haste: bool = False) -> list[Look]:
@@ -117,11 +118,16 @@ class Presenter(QObject):
         look = self._looking.map_look(result, view, in_haste=in_haste)
         return [] if look is None else [look]
 
+    def _wants_pair(self, result: Result) -> bool:
+        """Whether an expert is to be seen beside the reading; the way to the readings is no pair."""
+        expert = self._showing.expert
+        return expert is not None and expert < len(result.request.experts.masks) and self._showing.step is None
+
     def _show_pair(self, result: Result, view: View) -> None:
         """Show the reading beside the expert, if one is chosen; what would hide the pair makes room."""
         showing, experts = self._showing, result.request.experts.masks
         before, self._pair = self._pair, None
-        if showing.expert is not None and showing.expert < len(experts) and showing.step is None:
+        if showing.expert is not None and self._wants_pair(result):
             self._pair = showing.selected, showing.expert
             pair = pair_look(result.request.plane, view, experts, selected=showing.selected, expert=showing.expert)
             self._canvas.show([pair], add_missing=before != self._pair)

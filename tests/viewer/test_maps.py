@@ -8,6 +8,8 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint
+from qtpy.QtGui import QHelpEvent
 
 from napari_ambiseg.readings.modes import mode_numbers
 from napari_ambiseg.readings.staple import staple
@@ -207,6 +209,7 @@ def test_legends_follow_what_is_chosen(qtbot: QtBot, showing: Showing, looking: 
     assert "dashed STAPLE" in box.legend.text()
     assert "STAPLE" in box.map.toolTip()
     looking.choose_colouring(Colouring.WAY)
+    QCoreApplication.sendEvent(box.colouring, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), QPoint(1, 1)))
     assert "way 1" in box.colouring.toolTip()
     showing.clear()
     assert not box.legend.isVisible()
