@@ -38,7 +38,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
     Close it to stop: it then waits for the steps that are being computed. What a chunk raises ends the others too, and
     is raised here.
     """
-    told: Queue[Stepped | Exception | None] = Queue(maxsize=2 * phase.workers)  # workers wait for a slow listener
+    told: Queue[Stepped | BaseException | None] = Queue(maxsize=2 * phase.workers)  # workers wait for a slow listener
     stop = threading.Event()
     left = deque(phase.chunks)
     listener = threading.current_thread()
@@ -47,7 +47,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
         forsaken = listener.daemon or not listener.is_alive()
         return stop.is_set() or (forsaken and not threading.main_thread().is_alive())
 
-    def tell(news: Stepped | Exception | None) -> None:
+    def tell(news: Stepped | BaseException | None) -> None:
         while not is_over():
             with contextlib.suppress(Full):
                 told.put(news, timeout=_LOOK_UP_SECONDS)
@@ -57,7 +57,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
         try:
             for state in _states(draw(chunk), is_over):
                 tell(Stepped(chunk, state))
-        except Exception as error:  # noqa: BLE001 (whatever it is, its place is the thread that drives the run)
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the thread that drives the run waits for word)
             tell(error)
         tell(None)
 
@@ -87,7 +87,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
         torch.set_num_threads(threads)  # torch gives every new thread the number that was set last, by whomever
 
 
-def _until_ended(told: Queue[Stepped | Exception | None], chunks: int) -> Iterator[Stepped]:
+def _until_ended(told: Queue[Stepped | BaseException | None], chunks: int) -> Iterator[Stepped]:
     """What the workers tell, until all have said that they are done."""
     while chunks:
         match told.get():

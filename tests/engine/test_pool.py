@@ -72,6 +72,15 @@ def test_what_a_chunk_raises_is_raised_to_the_caller_and_ends_the_others() -> No
         list(stream(Phase(1, 1, FOUR), draw))
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_is_raised_to_the_caller_too(error: type[BaseException]) -> None:
+    def draw(chunk: Chunk) -> Iterator[State]:
+        raise error
+
+    with pytest.raises(error):
+        list(stream(Phase(2, 1, FOUR), draw))
+
+
 def test_gradients_are_off_for_the_workers_only() -> None:
     modes: list[bool] = []
 
