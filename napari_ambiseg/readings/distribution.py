@@ -55,9 +55,7 @@ class Sizes:
 
     def emptied(self, kept: NDArray[np.bool_]) -> "Sizes":
         """The same after the samples that are not ``kept`` (S,) have become empty masks; nothing is measured again."""
-        return Sizes(
-            *(distribution(one.name, one.unit, np.where(kept, one.samples, 0.0), one.experts) for one in self)
-        )
+        return Sizes(*(distribution(one.name, one.unit, np.where(kept, one.samples, 0.0), one.experts) for one in self))
 
     def __iter__(self) -> Iterator[Distribution]:
         return iter((self.area, self.long_axis, self.short_axis))

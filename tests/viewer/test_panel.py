@@ -426,5 +426,3 @@ def test_slices_are_counted_from_one(viewer: Viewer, panel: ReadingsPanel) -> No
     panel.form.slice_number.setValue(3)
     assert panel.form.image.image.metadata["napari-ambiseg"].index == 2
     assert panel.form.image.image.name in panel.form.image.toolTip()
-
-
