@@ -55,7 +55,8 @@ def table(folder: Path, names: Sequence[str]) -> str:
     lines += ["", "Medians, with the range of the repetitions in brackets. Measured on:", ""]
     machines: dict[str, list[str]] = {}
     for one in saved:
-        machines.setdefault(_machine(one["facts"]), []).append(one["benchmark"])
+        at_load = f"{one['benchmark']} at a load of {one['facts']['load_before']:.1f}"
+        machines.setdefault(_machine(one["facts"]), []).append(at_load)
     lines += [f"- {machine} ({', '.join(which)})" for machine, which in machines.items()]
     return "\n".join(lines) + "\n"
 
@@ -63,7 +64,7 @@ def table(folder: Path, names: Sequence[str]) -> str:
 def _machine(known: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     return (
-        f"{known['cpu']}, {known['threads']} of {known['processors']} processors, load {known['load_before']} before; "
+        f"{known['cpu']}, {known['threads']} of {known['processors']} processors; "
         f"Python {known['python']}, {versions}; source {known['source']}, {known['date']}"
     )
 
