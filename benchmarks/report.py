@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,9 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _described() -> str:
+    """The state of the source before the first results are written into it."""
     command = ["git", "describe", "--always", "--dirty"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"
