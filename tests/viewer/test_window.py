@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from napari_ambiseg.engine import SamplingOptions
 from napari_ambiseg.viewer import app
 from napari_ambiseg.viewer.settings import Settings, remember_settings
 
@@ -35,7 +36,7 @@ def test_the_application_shows_and_saves_everything(tmp_path: Path, capsys: pyte
     for colour in ("#E69F00", "#56B4E9", "#009E73", "#FF5CC8"):
         assert colour_count(picture, colour) > 100, f"{colour} is not seen"
     with Picture.open(out / "trajectory.gif") as animation:
-        assert animation.n_frames == 10
+        assert animation.n_frames == SamplingOptions().steps
     lines = (out / "comparison.csv").read_text().splitlines()
     rows = list(csv.reader(line for line in lines if not line.startswith("#")))
     assert len(rows) == 1 + 6 * 4
