@@ -15,7 +15,8 @@ from benchmarks.__main__ import NAMES
 from benchmarks.harness import SCRATCH, CannotRun, Figures, Found, Plan, Row, row, spread
 
 ROOT = Path(__file__).resolve().parents[2]
-WINDOWS = ("slider", "event_loop")  # the start takes a minute, and test_window sees it anyway
+WINDOWS = ("slider", "event_loop")
+SLOW = ("start",)  # a minute even at its smallest; the application itself is tested in tests/viewer/test_window.py
 EXPECTED = ("is not installed", "no GPU", "took over", "There is neither a screen nor a virtual one")
 """Why a side may not run here: what it needs is not there."""
 
@@ -24,7 +25,7 @@ def measured(benchmark: ModuleType, side: str) -> Figures:
     return benchmark.prepare(side, quick=True)()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in WINDOWS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*WINDOWS, *SLOW)])
 def test_every_side_measures_and_every_row_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (SCRATCH, "AMBISEG_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path))
