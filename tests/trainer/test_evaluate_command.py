@@ -103,13 +103,13 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_figures(
 ) -> None:
     kept = tmp_path / "kept.jsonl"
     words = ["--readings", "4", "--per-slice", str(kept)]
-    known.interrupt_at = 25
+    known.interrupt_after = 25
     assert main(["evaluate", str(model), "--data", str(data), *words]) == 130
     assert re.search(r"stopped after \d+ of 60 slices", capsys.readouterr().err)
     assert len(kept_rows(kept)) == 25
-    known.interrupt_at = None
+    known.interrupt_after = None
     resumed = evaluate(model, data, tmp_path, *words)
-    assert known.calls == SLICES  # none was read twice
+    assert len(known.slices_read) == SLICES  # none was read twice
     through = evaluate(model, data, tmp_path, "--readings", "4", "--per-slice", str(tmp_path / "other.jsonl"))
     assert without_times(kept) == without_times(tmp_path / "other.jsonl")
     assert without_time(resumed) == without_time(through)
