@@ -56,7 +56,7 @@ def _preview_seen() -> float:
 
     def run_until_seen() -> None:
         """In place of the event loop that ends when the user closes the window."""
-        from napari_ambiseg.viewer.origin import Role, role_of
+        from napari_ambiseg.viewer.image.origin import Role, role_of
 
         of_runs = {Role.TRAJECTORY, Role.READINGS, Role.PROBABILITY}
         viewer = napari.current_viewer()

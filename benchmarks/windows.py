@@ -20,7 +20,7 @@ from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions, State, register
 from napari_ambiseg.viewer.panel import ReadingsPanel
-from napari_ambiseg.viewer.settings import Settings
+from napari_ambiseg.viewer.session.settings import Settings
 
 _EXPERTS = 4
 _RADIUS = 0.2  # of the largest lesion, as a share of the picture

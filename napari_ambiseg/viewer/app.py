@@ -12,8 +12,9 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
-from napari_ambiseg.viewer import opening
-from napari_ambiseg.viewer.keeping import keep_figures
+from napari_ambiseg.viewer.keeping.restoring import get_session_reader
+from napari_ambiseg.viewer.keeping.writing import keep_figures
+from napari_ambiseg.viewer.opening.reader import get_reader
 from napari_ambiseg.viewer.panel import ReadingsPanel
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
@@ -118,7 +119,7 @@ def _settle(viewer: Viewer) -> None:
 def _open(viewer: Viewer, file: Path) -> None:
     if not file.exists():
         raise DataFileError(f"there is no file at {file}; check the path")
-    if opening.get_reader(str(file)) is not None:
+    if (get_reader(str(file)) or get_session_reader(str(file))) is not None:
         viewer.open(file, plugin=_PLUGIN)
         return
     try:

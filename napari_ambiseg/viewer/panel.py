@@ -10,35 +10,36 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError
-from napari_ambiseg.viewer import keep_forms, sources
-from napari_ambiseg.viewer.ask import Ask
-from napari_ambiseg.viewer.blinding import HiddenMasks
-from napari_ambiseg.viewer.box import Box
-from napari_ambiseg.viewer.choosers import Connections
-from napari_ambiseg.viewer.experts import expert_masks
-from napari_ambiseg.viewer.field_of_view import FieldOfView
-from napari_ambiseg.viewer.foot import Foot
-from napari_ambiseg.viewer.form import Form
-from napari_ambiseg.viewer.going import Going
-from napari_ambiseg.viewer.keep_forms import Form as KeepForm
-from napari_ambiseg.viewer.keeping_box import FilmChoice, KeepingBox
-from napari_ambiseg.viewer.layers import Canvas
-from napari_ambiseg.viewer.origin import belongs_to, origin_of, role_of
-from napari_ambiseg.viewer.pictures import enlarged_view, whole_slice
-from napari_ambiseg.viewer.plane import plane_of
-from napari_ambiseg.viewer.presenter import Presenter
-from napari_ambiseg.viewer.restoring import bind_masks, look_now, look_of, show_look, take_session
-from napari_ambiseg.viewer.result import Request, Result, View
-from napari_ambiseg.viewer.results import ResultsBox
-from napari_ambiseg.viewer.runs import Runs
-from napari_ambiseg.viewer.runs_tab import RunsTab
-from napari_ambiseg.viewer.sessions import results_of, settings_of
-from napari_ambiseg.viewer.settings import Settings, remembered_settings, settings_path
-from napari_ambiseg.viewer.showing import Showing
-from napari_ambiseg.viewer.study import Study
-from napari_ambiseg.viewer.tall_scroll import TallScroll
-from napari_ambiseg.viewer.under_cursor import UnderCursor
-from napari_ambiseg.viewer.where import Where, where_of
+from napari_ambiseg.viewer.asking.ask import Ask
+from napari_ambiseg.viewer.asking.box import Box
+from napari_ambiseg.viewer.asking.choosers import Connections
+from napari_ambiseg.viewer.asking.form import Form
+from napari_ambiseg.viewer.asking.runs import Runs
+from napari_ambiseg.viewer.canvas.field_of_view import FieldOfView
+from napari_ambiseg.viewer.canvas.layers import Canvas
+from napari_ambiseg.viewer.canvas.presenter import Presenter
+from napari_ambiseg.viewer.canvas.under_cursor import UnderCursor
+from napari_ambiseg.viewer.comparing.going import Going
+from napari_ambiseg.viewer.comparing.runs_tab import RunsTab
+from napari_ambiseg.viewer.image.experts import expert_masks
+from napari_ambiseg.viewer.image.origin import belongs_to, origin_of, role_of
+from napari_ambiseg.viewer.image.pictures import enlarged_view, whole_slice
+from napari_ambiseg.viewer.image.plane import plane_of
+from napari_ambiseg.viewer.image.where import Where, where_of
+from napari_ambiseg.viewer.keeping import forms
+from napari_ambiseg.viewer.keeping.forms import Form as KeepForm
+from napari_ambiseg.viewer.keeping.keeping_box import FilmChoice, KeepingBox
+from napari_ambiseg.viewer.keeping.restoring import bind_masks, look_now, look_of, show_look, take_session
+from napari_ambiseg.viewer.keeping.sessions import results_of, settings_of
+from napari_ambiseg.viewer.opening import sources
+from napari_ambiseg.viewer.session.blinding import HiddenMasks
+from napari_ambiseg.viewer.session.result import Request, Result, View
+from napari_ambiseg.viewer.session.settings import Settings, remembered_settings, settings_path
+from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.session.study import Study
+from napari_ambiseg.viewer.tabs.results import ResultsBox
+from napari_ambiseg.viewer.widgets.foot import Foot
+from napari_ambiseg.viewer.widgets.tall_scroll import TallScroll
 
 
 class ReadingsPanel(QWidget):
@@ -265,7 +266,7 @@ class ReadingsPanel(QWidget):
             window.layers.scrollToTop()
 
     def _picture(self, form: KeepForm) -> NDArray[np.uint8]:
-        return whole_slice(self._viewer) if form is keep_forms.WHOLE else enlarged_view(self._viewer)
+        return whole_slice(self._viewer) if form is forms.WHOLE else enlarged_view(self._viewer)
 
     def _film(self) -> FilmChoice:
         """What films show: what the player does."""

@@ -17,11 +17,11 @@ from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.engine import SliceInput
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.viewer.experts import Experts
-from napari_ambiseg.viewer.plane import pixels_of, plane_of
-from napari_ambiseg.viewer.result import Request, Result
-from napari_ambiseg.viewer.settings import Settings
-from napari_ambiseg.viewer.where import where_of
+from napari_ambiseg.viewer.image.experts import Experts
+from napari_ambiseg.viewer.image.plane import pixels_of, plane_of
+from napari_ambiseg.viewer.image.where import where_of
+from napari_ambiseg.viewer.session.result import Request, Result
+from napari_ambiseg.viewer.session.settings import Settings
 
 RADII_MM = (0.0, 1.5, 4.0, 6.0, 6.5)
 """Radii of the discs that the toy model draws around the middle of its field of view; the first is the empty mask."""

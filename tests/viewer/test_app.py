@@ -9,10 +9,10 @@ import pytest
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.viewer import app
-from napari_ambiseg.viewer.experts import Experts
-from napari_ambiseg.viewer.keeping import keep_figures
-from napari_ambiseg.viewer.kept import keep
-from napari_ambiseg.viewer.result import Result, derive
+from napari_ambiseg.viewer.image.experts import Experts
+from napari_ambiseg.viewer.keeping.kept import keep
+from napari_ambiseg.viewer.keeping.writing import keep_figures
+from napari_ambiseg.viewer.session.result import Result, derive
 
 
 def test_without_experts_no_comparison_of_an_earlier_run_is_left(

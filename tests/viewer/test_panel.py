@@ -12,12 +12,12 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
-from napari_ambiseg.viewer import sources
-from napari_ambiseg.viewer.looks import ON_REQUEST
-from napari_ambiseg.viewer.origin import Role, role_of
+from napari_ambiseg.viewer.canvas.looks import ON_REQUEST
+from napari_ambiseg.viewer.image.origin import Role, role_of
+from napari_ambiseg.viewer.opening import sources
 from napari_ambiseg.viewer.panel import ReadingsPanel
-from napari_ambiseg.viewer.result import frame_of
-from napari_ambiseg.viewer.settings import Settings, remembered_settings
+from napari_ambiseg.viewer.session.result import frame_of
+from napari_ambiseg.viewer.session.settings import Settings, remembered_settings
 from trainer.config import with_overrides
 from trainer.kinds import KINDS, make_objective, model_config
 from trainer.recipes import named_recipe

@@ -9,9 +9,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
-from napari_ambiseg.viewer import variants
 from napari_ambiseg.viewer.panel import ReadingsPanel
-from napari_ambiseg.viewer.settings import Settings
+from napari_ambiseg.viewer.session import variants
+from napari_ambiseg.viewer.session.settings import Settings
 
 LONG = 60_000  # milliseconds
 Viewer = napari.viewer.Viewer

@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from napari_ambiseg.engine import SamplingOptions
 from napari_ambiseg.viewer import app
-from napari_ambiseg.viewer.settings import Settings, remember_settings
+from napari_ambiseg.viewer.session.settings import Settings, remember_settings
 
 pytestmark = pytest.mark.window
 

@@ -1,0 +1,125 @@
+"""The upper half of the dock: what to read, with which model, where; run, cancel, and what is going on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_ambiseg.viewer.asking.choosers import ExpertsChooser, ImageChooser
+from napari_ambiseg.viewer.asking.controls import SettingsForm, tight
+from napari_ambiseg.viewer.asking.machine import Wait
+from napari_ambiseg.viewer.asking.run_row import RunRow
+from napari_ambiseg.viewer.asking.window_buttons import WindowButtons
+from napari_ambiseg.viewer.image.origin import Origin
+from napari_ambiseg.viewer.opening.slice_browser import BrowseButton
+from napari_ambiseg.viewer.widgets import shortcuts
+
+RENDERED = "Rendered pixels, real outlines"
+_UNUSUAL = "background: #F0B429; color: #1A1A1A; border-radius: 3px; padding: 1px 4px;"  # legible in both themes
+_SERIOUS = "background: #B3261E; color: white; border-radius: 3px; padding: 1px 4px;"
+
+
+class Form(QWidget):
+    """Widgets and what they say; the panel decides what they do."""
+
+    def __init__(self, viewer: ViewerModel, bundled: Mapping[str, Path], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.image = ImageChooser(viewer)
+        self.windows = WindowButtons(viewer, self.image)
+        self.slice_number = QSpinBox()
+        self.slice_number.setKeyboardTracking(False)
+        self.slice_number.setToolTip("Slice of the file, counted from 1; the command line counts from 0")
+        self.browse = BrowseButton()
+        self.rendered = QLabel(RENDERED)
+        self.rendered.setStyleSheet(f"{_UNUSUAL} font-weight: bold;")
+        self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
+        self.experts = ExpertsChooser(viewer)
+        self.settings = SettingsForm(bundled)
+        self.place = QPushButton("Place on lesion")
+        self.place.setCheckable(True)
+        shortcuts.bind(self.place, shortcuts.PLACE)
+        self.zoom = QPushButton("Zoom to it")
+        shortcuts.bind(self.zoom, shortcuts.ZOOM)
+        self.hint, self.wait_hint = _hint(), _hint()
+        self.buttons = RunRow()
+        self.run, self.cancel, self.progress = self.buttons.run, self.buttons.cancel, self.buttons.progress
+        self.escape = QShortcut(QKeySequence(shortcuts.CANCEL.keys), self)
+        self.escape.setEnabled(False)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._arrange()
+        self.show_hints("", None)
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Show one sentence on what is going on."""
+        self.status.setStyleSheet(_SERIOUS if is_error else "")
+        self.status.setText(text)
+
+    def show_hints(self, hint: str, wait: Wait | None) -> None:
+        """Show what is unusual in what is set, and that a run will take long; "" and None for neither."""
+        self.hint.setText(hint)
+        self.hint.setHidden(not hint)
+        self.wait_hint.setHidden(wait is None)
+        if wait is not None:
+            self.wait_hint.setText(wait.text)
+            self.wait_hint.setStyleSheet(_SERIOUS if wait.is_serious else _UNUSUAL)
+
+    def show_origin(self, origin: Origin | None) -> None:
+        """Show which slice of its file the image is; nothing for the user's own images."""
+        several = origin is not None and origin.count > 1
+        self._rows.setRowVisible(self._slice_row, several or (origin is not None and bool(origin.split)))
+        self.browse.show_origin(origin)
+        self.rendered.setVisible(origin is not None and origin.rendered)
+        if origin is not None:
+            blocked = self.slice_number.blockSignals(True)
+            self.slice_number.setRange(1, origin.count)
+            self.slice_number.setSuffix(f" of {origin.count}")
+            self.slice_number.setValue(origin.index + 1)
+            self.slice_number.blockSignals(blocked)
+
+    def _arrange(self) -> None:
+        self._rows = QFormLayout()
+        tight(self._rows)
+        self._rows.addRow("Image", self.image)
+        self._rows.addRow("Window", self.windows)
+        self._slice_row = _row(self.slice_number, self.browse)
+        self._rows.addRow("Slice", self._slice_row)
+        self._rows.addRow("Experts", self.experts)
+        self.windows.wanted.connect(lambda wanted: self._rows.setRowVisible(self.windows, wanted))
+        self.windows.refresh()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.rendered)
+        layout.addLayout(self._rows)
+        layout.addWidget(self.settings)
+        layout.addLayout(_row(self.place, self.zoom))
+        for widget in (self.hint, self.wait_hint, self.buttons):
+            layout.addWidget(widget)
+        layout.addWidget(self.status)
+
+
+def _hint() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setStyleSheet(_UNUSUAL)
+    return label
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row

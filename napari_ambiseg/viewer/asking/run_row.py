@@ -1,0 +1,172 @@
+"""Run, more, cancel: the buttons, how long it will take, and how far it has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+    QWidgetAction,
+)
+
+from napari_ambiseg.viewer.session.live import Progress
+from napari_ambiseg.viewer.widgets import shortcuts
+
+_LARGEST_REACH_MM = 30.0  # a lesion; hundreds of slices would also have to be copied before a run begins
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Where a run stands among those that were asked for together.
+
+    Attributes:
+        fulfilled: Runs that are done.
+        count: All runs.
+        what: What one of them is: "slice", "model" or "run".
+    """
+
+    fulfilled: int = 0
+    count: int = 1
+    what: str = "run"
+
+
+class RunMenu(QMenu):
+    """What else can be read than the slice that is shown; it asks when it opens, since slices and masks change.
+
+    Args:
+        marked: Number of slices that experts marked.
+        near: Number of slices within so many millimetres.
+
+    Signals:
+        here_wanted: The slice that is shown is to be read.
+        marked_wanted: All that experts marked are.
+        near_wanted: All within so many millimetres are.
+    """
+
+    here_wanted = Signal()
+    marked_wanted = Signal()
+    near_wanted = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.marked: Callable[[], int] = lambda: 0
+        self.near: Callable[[float], int] = lambda _: 0
+        self.setToolTipsVisible(True)
+        self.here_action = self.addAction("Run on this slice")
+        self.here_action.triggered.connect(self.here_wanted)
+        self.marked_action = self.addAction("")
+        self.marked_action.setToolTip("Slices on which an expert marked something inside the box")
+        self.marked_action.triggered.connect(self.marked_wanted)
+        self.near_action = self.addAction("")
+        self.near_action.triggered.connect(lambda: self.near_wanted.emit(self.reach.value()))
+        self.reach = QDoubleSpinBox()
+        self.reach.setRange(0.0, _LARGEST_REACH_MM)
+        self.reach.setDecimals(1)
+        self.reach.setPrefix("± ")
+        self.reach.setSuffix(" mm")
+        self.reach.valueChanged.connect(self.refresh)
+        holder = QWidgetAction(self)
+        holder.setDefaultWidget(self.reach)
+        self.addAction(holder)
+        self.aboutToShow.connect(self.refresh)
+
+    def refresh(self) -> None:
+        """Count slices anew."""
+        marked, near = self.marked(), self.near(self.reach.value())
+        self.marked_action.setText(f"Run on all slices that experts marked ({marked})")
+        self.marked_action.setEnabled(marked > 0)
+        self.near_action.setText(f"Run on slices ± {self.reach.value():g} mm ({near})")
+        self.near_action.setEnabled(near > 0)
+
+
+class RunRow(QWidget):
+    """The buttons, and below them the expected time, or the progress of a run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.run = QPushButton("Run (Alt+R)")
+        shortcuts.bind(self.run, shortcuts.RUN)
+        self.menu = RunMenu(self)
+        self.choose = QToolButton()
+        self.choose.setToolTip("Run on other slices too")
+        self.choose.setMenu(self.menu)
+        self.choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.choose.setArrowType(Qt.ArrowType.DownArrow)
+        self.choose.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # the arrow says it
+        self.more = QPushButton("More")
+        shortcuts.bind(self.more, shortcuts.MORE)
+        self.cancel = QPushButton("Cancel (Esc)")
+        self.cancel.setToolTip(shortcuts.CANCEL.tip)
+        self.expected = QLabel()
+        self.expected.setToolTip("Judged by runs of this model before, on this machine")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self.progress.setMaximumHeight(14)
+        self._arrange()
+        self.show_idle()
+
+    def show_expected(self, text: str) -> None:
+        """How long a run would take, as one says it; "" if that is not known."""
+        self.expected.setText(f"Takes {text}" if text else "How long it takes is known after the first run")
+
+    def show_more(self, count: int, obstacle: str) -> None:
+        """How many readings can be added, or why none can."""
+        self.more.setText(f"+{count} more" if not obstacle else "More")
+        self.more.setEnabled(not obstacle and self.run.isEnabled())
+        self.more.setToolTip(shortcuts.MORE.tip + (f"; not now: {obstacle}" if obstacle else ""))
+
+    def show_running(self) -> None:
+        """A run has started; how long it is, its first step tells."""
+        for button in (self.run, self.more, self.choose):
+            button.setEnabled(False)
+        self.cancel.setEnabled(True)
+        self.cancel.setText("Cancel (Esc)")
+        self.progress.setFormat("")
+        self.progress.setRange(0, 0)
+        self._below.setCurrentWidget(self.progress)
+
+    def show_progress(self, progress: Progress, batch: Batch = Batch()) -> None:
+        """How far the run has come; a model may take fewer steps than it was asked for."""
+        self.progress.setRange(0, progress.total * batch.count)
+        self.progress.setValue(progress.total * batch.fulfilled + progress.done)
+        of_all = f"{batch.what} {batch.fulfilled + 1} of {batch.count}, " if batch.count > 1 else ""
+        self.progress.setFormat(f"{of_all}{progress.finished} of {progress.count} readings")
+
+    def show_cancelling(self) -> None:
+        """The run has been asked to stop."""
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Cancelling…")
+
+    def show_idle(self) -> None:
+        """No run goes on."""
+        for button in (self.run, self.choose):
+            button.setEnabled(True)
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Cancel (Esc)")
+        if self.progress.value() < self.progress.maximum() or self.progress.maximum() == 0:
+            self.progress.setRange(0, 1)  # a bar without a range would move on
+            self.progress.reset()
+        self._below.setCurrentWidget(self.expected)
+
+    def _arrange(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(3)
+        for widget in (self.run, self.choose, self.more, self.cancel):
+            row.addWidget(widget, 0 if widget is self.choose else 1)
+        self._below = QStackedLayout()
+        self._below.addWidget(self.expected)
+        self._below.addWidget(self.progress)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addLayout(row)
+        layout.addLayout(self._below)

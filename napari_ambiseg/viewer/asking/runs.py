@@ -1,0 +1,118 @@
+"""Runs as the dock sees them: started, shown while they go on, kept when they are done, shown where they belong.
+
+A result is shown only if the slice that it is of is the one that is looked at; otherwise it waits in the study.
+"""
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ambiseg.engine import Advance
+from napari_ambiseg.viewer.asking.worker import Sampler
+from napari_ambiseg.viewer.canvas.presenter import Presenter
+from napari_ambiseg.viewer.image.where import Where
+from napari_ambiseg.viewer.session.live import LivePicture
+from napari_ambiseg.viewer.session.result import Request, Result
+from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.session.study import Study
+
+_LIVE_MS = 80  # between two steps that are drawn while a run goes on
+
+
+class Runs(QObject):
+    """The run that goes on, and what becomes of it.
+
+    Args:
+        showing: What is shown.
+        study: Where results are kept.
+        presenter: Draws the run while it goes on.
+        where: The slice that is looked at; None if there is none.
+
+    Signals:
+        progressed: The ``LivePicture`` of the request that is being fulfilled.
+        drawn: A ``Result``; it is in the study, and shown if its slice is.
+        ended: The last run is over, whatever became of it; None or the exception.
+    """
+
+    progressed = Signal(object)
+    drawn = Signal(object)
+    ended = Signal(object)
+
+    def __init__(
+        self,
+        showing: Showing,
+        study: Study,
+        presenter: Presenter,
+        where: Callable[[], Where | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._showing, self._study, self._presenter, self._where = showing, study, presenter, where
+        self._request: Request | None = None
+        self._picture = LivePicture(1, (1, 1))
+        self._fulfilled = self._count = 0
+        self.was_cancelled = False
+        self.sampler = Sampler(self)
+        self._live = QTimer(self)
+        self._live.setSingleShot(True)
+        self._live.setInterval(_LIVE_MS)
+        self._live.timeout.connect(self._show_live)
+        self.sampler.begun.connect(self._on_begun)
+        self.sampler.advanced.connect(self._on_advance)
+        self.sampler.drawn.connect(self._on_drawn)
+        self.sampler.finished.connect(lambda: self._end(None))
+        self.sampler.cancelled.connect(lambda: self._end(None))
+        self.sampler.failed.connect(self._end)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return self.sampler.is_running
+
+    @property
+    def fulfilled(self) -> int:
+        """Requests of this batch that are fulfilled."""
+        return self._fulfilled
+
+    @property
+    def count(self) -> int:
+        """Requests of this batch."""
+        return self._count
+
+    def start(self, requests: Sequence[Request]) -> None:
+        """Fulfil requests one after the other; none may be under way."""
+        self._fulfilled, self._count, self.was_cancelled = 0, len(requests), False
+        self.sampler.start(requests)
+
+    def cancel(self) -> None:
+        """Stop after the step that is being computed."""
+        self.was_cancelled = True
+        self.sampler.cancel()
+
+    def _on_begun(self, request: Request) -> None:
+        self._request = request
+        self._picture = LivePicture(request.count, request.placement.grid_shape)
+        self._presenter.begin()
+
+    def _on_advance(self, advance: Advance) -> None:
+        self._picture.add(advance)
+        self.progressed.emit(self._picture)
+        if not self._live.isActive():
+            self._live.start()
+
+    def _show_live(self) -> None:
+        if self.is_running and self._request is not None and self._request.where == self._where():
+            self._presenter.show_running(self._request, self._picture)
+
+    def _on_drawn(self, result: Result) -> None:
+        self._fulfilled += 1
+        self._request = None
+        self._study.add(result)
+        if result.request.where == self._where():
+            self._showing.show(result)
+        self.drawn.emit(result)
+
+    def _end(self, error: Exception | None) -> None:
+        self._request = None
+        self._presenter.refresh()
+        self.ended.emit(error)

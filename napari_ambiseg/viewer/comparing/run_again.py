@@ -1,0 +1,68 @@
+"""A button with a menu: draw the readings that are shown once more, with other steps or another sampler."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QMenu, QToolButton, QWidget
+
+from napari_ambiseg.diffusion.sampling import SAMPLERS
+from napari_ambiseg.viewer.asking.controls import SAMPLER_NAMES
+from napari_ambiseg.viewer.comparing.run_list import steps_text
+from napari_ambiseg.viewer.session import variants
+from napari_ambiseg.viewer.session.result import Request
+from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.session.study import Study
+
+
+class RunAgain(QToolButton):
+    """The button.
+
+    Args:
+        showing: The result that is drawn again.
+        study: What is there already.
+        is_busy: Whether a run goes on.
+
+    Signals:
+        wanted: A list of ``Request``, on the slice and with the seeds of what is shown.
+    """
+
+    wanted = Signal(object)
+
+    def __init__(
+        self, showing: Showing, study: Study, is_busy: Callable[[], bool], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._showing, self._study, self._is_busy = showing, study, is_busy
+        self.setText("Run again with")
+        self.setToolTip("Draw the run that is shown once more, from the same seeds, to compare with it")
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(self.fill)
+        self.setMenu(menu)
+
+    def fill(self) -> None:
+        """What can be asked now."""
+        menu, result = self.menu(), self._showing.result
+        assert menu is not None
+        menu.clear()
+        if result is None or self._is_busy():
+            menu.addAction("A run goes on" if self._is_busy() else "There are no readings yet").setEnabled(False)
+            return
+        request = result.request
+        by_steps = [variants.with_steps(request, steps) for steps in variants.STEPS]
+        for steps, one in zip(variants.STEPS, by_steps, strict=True):
+            self._offer(menu, steps_text(steps), [one])
+        self._offer(menu, "All of these numbers of steps", by_steps)
+        menu.addSeparator()
+        by_sampler = [variants.with_sampler(request, sampler) for sampler in SAMPLERS]
+        for sampler, one in zip(SAMPLERS, by_sampler, strict=True):
+            self._offer(menu, f"{SAMPLER_NAMES.get(sampler, 'Sampler')} ({sampler})", [one])
+        self._offer(menu, "All samplers", by_sampler)
+
+    def _offer(self, menu: QMenu, text: str, requests: list[Request]) -> None:
+        """An entry for those of some requests that are not fulfilled yet."""
+        missing = [one for one in requests if not variants.is_drawn(one, self._study.results)]
+        action = menu.addAction(text if missing else f"{text}: drawn")
+        action.setEnabled(bool(missing))
+        action.triggered.connect(lambda *_: self.wanted.emit(missing))

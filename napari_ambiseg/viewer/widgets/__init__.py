@@ -1,0 +1,1 @@
+"""Widgets that know nothing of readings, the keys of the dock, and its foot."""
