@@ -15,11 +15,12 @@ from qtpy.QtCore import QObject, Signal
 from napari_ambiseg.engine import model_file
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.viewer.asking import machine
+from napari_ambiseg.viewer.asking.batch import Batch
 from napari_ambiseg.viewer.asking.box import Box
 from napari_ambiseg.viewer.asking.form import Form
 from napari_ambiseg.viewer.asking.region_spin import region_warning
-from napari_ambiseg.viewer.asking.request import make_requests, more_of, why_no_more
-from napari_ambiseg.viewer.asking.run_row import Batch
+from napari_ambiseg.viewer.asking.request import more_of, why_no_more
+from napari_ambiseg.viewer.asking.run_row import Standing
 from napari_ambiseg.viewer.asking.runs import Runs
 from napari_ambiseg.viewer.image import volume_slices
 from napari_ambiseg.viewer.image.plane import Plane, plane_of
@@ -35,6 +36,10 @@ Planes = Callable[[Image, Plane], Sequence[Plane]]
 """Which slices are read, given the image and the one that is shown."""
 
 
+def _here(_: Image, plane: Plane) -> Sequence[Plane]:
+    return (plane,)
+
+
 class Ask(QObject):
     """Joins form and runs.
 
@@ -48,7 +53,7 @@ class Ask(QObject):
         settings_file: Where settings are kept, and beside it the paces.
 
     Signals:
-        started: A run begins.
+        started: A run begins, or is prepared.
         failed: The exception; nothing has begun.
     """
 
@@ -71,7 +76,7 @@ class Ask(QObject):
         self._where, self._settings_file = where, settings_file
         self._paces = Paces(pace_path(settings_file))
         self._what = "run"
-        self._left_out: list[InputImageError] = []
+        self._batch: Batch | None = None
         self._connect()
 
     @property
@@ -94,7 +99,7 @@ class Ask(QObject):
 
     def run(self) -> None:
         """Draw readings on the slice that is shown."""
-        self._run(lambda _, plane: (plane,))
+        self._run(_here)
 
     def run_marked(self) -> None:
         """Draw readings on all slices that experts marked inside the box."""
@@ -114,34 +119,21 @@ class Ask(QObject):
     def start(self, requests: Sequence[Request]) -> None:
         """Fulfil requests that are complete, whatever is set in the form."""
         if requests and not self._runs.is_running:
-            self._left_out = []
             self._start(requests)
 
     def cancel(self) -> None:
         """Stop the run after the step that it is in."""
         if self._runs.is_running:
-            self._runs.cancel()
             self._form.buttons.show_cancelling()
+            self._runs.cancel()
 
-    def requests(self, planes: Planes = lambda _, plane: (plane,)) -> list[Request]:
-        """What a run would be asked now; slices that cannot be read are left out, as long as there are others.
+    def requests(self) -> list[Request]:
+        """What a run on the slice that is shown would be asked now, of each model that is chosen.
 
         Raises:
-            AmbisegError: If none can be read.
+            AmbisegError: If it cannot be read.
         """
-        image = self._form.image.image
-        if image is None:
-            raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
-        made, self._left_out = make_requests(
-            image,
-            self._form.experts.layers,
-            planes(image, self._plane(image)),
-            centre_px=self._box.centre_px,
-            settings=self.settings,
-        )
-        if not made:
-            raise self._left_out[0] if self._left_out else InputImageError("no slice was chosen; choose at least one")
-        return made
+        return self._batch_of(_here).requests()
 
     def refresh(self) -> None:
         """Say anew what can be asked, and how long it would take."""
@@ -177,26 +169,41 @@ class Ask(QObject):
         if not self._form.settings.keep_seed.value:
             self._form.settings.draw_seed()
         try:
-            requests = self.requests(planes)
+            batch = self._batch_of(planes)
+            requests = batch.requests() if batch.slices < 2 else ()
             remember_settings(self.settings, self._settings_file)
         except AmbisegError as error:
             self.failed.emit(error)
             return
-        self._start(requests)
+        if requests:
+            self._start(requests)
+        else:
+            self._prepare(batch)
+
+    def _batch_of(self, planes: Planes) -> Batch:
+        image = self._form.image.image
+        if image is None:
+            raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
+        found = planes(image, self._plane(image))
+        return Batch(image, self._form.experts.layers, found, centre_px=self._box.centre_px, settings=self.settings)
+
+    def _prepare(self, batch: Batch) -> None:
+        self._begin()
+        self._form.say(f"Preparing {batch.slices} slices …")
+        self._batch = batch
+        self._runs.prepare(batch)
+        self._follow_escape()
 
     def _start(self, requests: Sequence[Request]) -> None:
-        first = requests[0]
-        slices, models = ({get(r) for r in requests} for get in (lambda r: r.where, lambda r: r.settings.model))
-        kinds = {(True, False): "slice", (False, True): "model"}
-        self._what = kinds.get((len(slices) > 1, len(models) > 1), "run")
+        self._begin()
+        self._runs.start(requests)
+        self._follow_escape()
+
+    def _begin(self) -> None:
+        self._batch = None
         self._box.end_placing()
         self.started.emit()
         self._form.buttons.show_running()
-        on = f"{first.image_name!r}" if len(slices) == 1 else f"{len(slices)} slices of {first.image_name!r}"
-        by = f" with {len(models)} models" if len(models) > 1 else ""
-        self._form.say(f"Reading {on}{by}, {first.count} times{' each' if len(requests) > 1 else ''} …")
-        self._runs.start(requests)
-        self._follow_escape()
 
     def _plane(self, image: Image) -> Plane:
         return plane_of(image, point=self._viewer.dims.point, displayed=self._viewer.dims.displayed)
@@ -229,18 +236,26 @@ class Ask(QObject):
 
     # What the runs tell
 
+    def _on_started(self, requests: Sequence[Request]) -> None:
+        first = requests[0]
+        slices, models = ({get(r) for r in requests} for get in (lambda r: r.where, lambda r: r.settings.model))
+        kinds = {(True, False): "slice", (False, True): "model"}
+        self._what = kinds.get((len(slices) > 1, len(models) > 1), "run")
+        on = f"{first.image_name!r}" if len(slices) == 1 else f"{len(slices)} slices of {first.image_name!r}"
+        by = f" with {len(models)} models" if len(models) > 1 else ""
+        self._form.say(f"Reading {on}{by}, {first.count} times{' each' if len(requests) > 1 else ''} …")
+
     def _on_progress(self, picture: LivePicture) -> None:
-        batch = Batch(self._runs.fulfilled, self._runs.count, self._what)
-        self._form.buttons.show_progress(picture.progress, batch)
+        standing = Standing(self._runs.fulfilled, self._runs.count, self._what)
+        self._form.buttons.show_progress(picture.progress, standing)
 
     def _on_ended(self, error: Exception | None) -> None:
         self._form.buttons.show_idle()
         if error is None and self._runs.was_cancelled:
             kept = f" after {self._done()}, which are kept" if self._runs.fulfilled else ""
             self._form.say(f"Cancelled{kept}.")
-        elif error is None and self._left_out:
-            count = len(self._left_out)
-            self._form.say(f"{self._done()} read. {count} could not be; the first says: {self._left_out[0]}")
+        elif error is None and self._batch is not None and (left_out := self._batch.left_out):
+            self._form.say(f"{self._done()} read. {len(left_out)} could not be; the first says: {left_out[0]}")
         self.refresh()
 
     def _done(self) -> str:
@@ -274,6 +289,7 @@ class Ask(QObject):
         self._box.moved.connect(self.refresh)
         form.settings.changed.connect(self.refresh)
         self._showing.result_changed.connect(self.refresh)
+        self._runs.started.connect(self._on_started)
         self._runs.progressed.connect(self._on_progress)
         self._runs.drawn.connect(self._paces.learn)
         self._runs.ended.connect(self._on_ended)

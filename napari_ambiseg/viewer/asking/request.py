@@ -6,52 +6,15 @@ from dataclasses import replace
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_ambiseg.engine import GreyScale, Placement, SliceInput, check_slice, model_file, place
-from napari_ambiseg.errors import InputImageError
+from napari_ambiseg.engine import GreyScale, Placement, SliceInput, check_slice, place
 from napari_ambiseg.models.checkpoint import Grid
-from napari_ambiseg.viewer.canvas.field_of_view import extent_of, grid_of
+from napari_ambiseg.viewer.canvas.field_of_view import extent_of
 from napari_ambiseg.viewer.image.experts import expert_masks
 from napari_ambiseg.viewer.image.origin import origin_of
 from napari_ambiseg.viewer.image.plane import Plane, pixels_of
 from napari_ambiseg.viewer.image.where import Where, where_of
 from napari_ambiseg.viewer.session.result import Request, Result
 from napari_ambiseg.viewer.session.settings import MOST_READINGS, Settings
-
-
-def make_requests(
-    image: Image,
-    experts: Sequence[Labels],
-    planes: Sequence[Plane],
-    *,
-    centre_px: tuple[float, float] | None,
-    settings: Settings,
-) -> tuple[list[Request], list[InputImageError]]:
-    """What is asked of each of the chosen models, on each of some slices; arguments as those of ``make_request``.
-
-    Returns:
-        The requests, and why slices that cannot be read are left out.
-
-    Raises:
-        AmbisegError: If a model's file cannot be read.
-    """
-    grids = {model: grid_of(model_file(model)) for model in settings.models}
-    made, left_out = list[Request](), list[InputImageError]()
-    for plane in planes:
-        try:
-            made += [
-                make_request(
-                    image,
-                    experts,
-                    plane,
-                    grid=grid,
-                    centre_px=centre_px,
-                    settings=replace(settings, model=model, also=()),
-                )
-                for model, grid in grids.items()
-            ]
-        except InputImageError as error:
-            left_out.append(error)
-    return made, left_out
 
 
 def make_request(

@@ -21,11 +21,11 @@ from qtpy.QtWidgets import (
 from napari_ambiseg.viewer.session.live import Progress
 from napari_ambiseg.viewer.widgets import shortcuts
 
-_LARGEST_REACH_MM = 30.0  # a lesion; hundreds of slices would also have to be copied before a run begins
+_LARGEST_REACH_MM = 30.0  # a lesion
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Standing:
     """Where a run stands among those that were asked for together.
 
     Attributes:
@@ -134,11 +134,11 @@ class RunRow(QWidget):
         self.progress.setRange(0, 0)
         self._below.setCurrentWidget(self.progress)
 
-    def show_progress(self, progress: Progress, batch: Batch = Batch()) -> None:
+    def show_progress(self, progress: Progress, standing: Standing = Standing()) -> None:
         """How far the run has come; a model may take fewer steps than it was asked for."""
-        self.progress.setRange(0, progress.total * batch.count)
-        self.progress.setValue(progress.total * batch.fulfilled + progress.done)
-        of_all = f"{batch.what} {batch.fulfilled + 1} of {batch.count}, " if batch.count > 1 else ""
+        self.progress.setRange(0, progress.total * standing.count)
+        self.progress.setValue(progress.total * standing.fulfilled + progress.done)
+        of_all = f"{standing.what} {standing.fulfilled + 1} of {standing.count}, " if standing.count > 1 else ""
         self.progress.setFormat(f"{of_all}{progress.finished} of {progress.count} readings")
 
     def show_cancelling(self) -> None:

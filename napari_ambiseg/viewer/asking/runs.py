@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ambiseg.engine import Advance
+from napari_ambiseg.errors import AmbisegError
+from napari_ambiseg.viewer.asking.batch import Batch
 from napari_ambiseg.viewer.asking.worker import Sampler
 from napari_ambiseg.viewer.canvas.presenter import Presenter
 from napari_ambiseg.viewer.image.where import Where
@@ -31,9 +33,11 @@ class Runs(QObject):
     Signals:
         progressed: The ``LivePicture`` of the request that is being fulfilled.
         drawn: A ``Result``; it is in the study, and shown if its slice is.
+        started: The requests of a batch; they are about to be fulfilled.
         ended: The last run is over, whatever became of it; None or the exception.
     """
 
+    started = Signal(object)
     progressed = Signal(object)
     drawn = Signal(object)
     ended = Signal(object)
@@ -51,12 +55,15 @@ class Runs(QObject):
         self._request: Request | None = None
         self._picture = LivePicture(1, (1, 1))
         self._fulfilled = self._count = 0
+        self._batch: Batch | None = None
         self.was_cancelled = False
         self.sampler = Sampler(self)
         self._live = QTimer(self)
         self._live.setSingleShot(True)
         self._live.setInterval(_LIVE_MS)
         self._live.timeout.connect(self._show_live)
+        self._next_slice = QTimer(self)  # one in each turn of the event loop: the window goes on meanwhile
+        self._next_slice.timeout.connect(self._make_next)
         self.sampler.begun.connect(self._on_begun)
         self.sampler.advanced.connect(self._on_advance)
         self.sampler.drawn.connect(self._on_drawn)
@@ -66,8 +73,8 @@ class Runs(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a run goes on."""
-        return self.sampler.is_running
+        """Whether a run goes on, or is prepared."""
+        return self._batch is not None or self.sampler.is_running
 
     @property
     def fulfilled(self) -> int:
@@ -79,15 +86,45 @@ class Runs(QObject):
         """Requests of this batch."""
         return self._count
 
+    def prepare(self, batch: Batch) -> None:
+        """Make the requests of a batch, then fulfil them; none may be under way."""
+        self._fulfilled, self._count, self.was_cancelled = 0, 0, False
+        self._batch = batch
+        self._next_slice.start()
+
     def start(self, requests: Sequence[Request]) -> None:
         """Fulfil requests one after the other; none may be under way."""
         self._fulfilled, self._count, self.was_cancelled = 0, len(requests), False
+        self.started.emit(requests)
         self.sampler.start(requests)
 
     def cancel(self) -> None:
-        """Stop after the step that is being computed."""
+        """Stop after the step that is being computed, or at once if none is."""
         self.was_cancelled = True
-        self.sampler.cancel()
+        if self._batch is None:
+            self.sampler.cancel()
+        else:
+            self._end_preparing()
+            self._end(None)
+
+    def _make_next(self) -> None:
+        batch = self._batch
+        assert batch is not None
+        try:
+            if not batch.is_complete:
+                batch.make_next()
+                return
+            requests = batch.requests()
+        except AmbisegError as error:
+            self._end_preparing()
+            self._end(error)
+            return
+        self._end_preparing()
+        self.start(requests)
+
+    def _end_preparing(self) -> None:
+        self._batch = None
+        self._next_slice.stop()
 
     def _on_begun(self, request: Request) -> None:
         self._request = request
