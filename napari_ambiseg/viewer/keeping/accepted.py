@@ -88,6 +88,14 @@ def ready(layer: Labels, where: Where | None = None) -> None:
         layer.metadata = {**layer.metadata, _KEY: replace(began_as, where=where)}
 
 
+def set_aside(layer: Labels) -> list[Any]:
+    """What shows brush and polygons over a layer, hidden; napari makes what draws them when they are made visible."""
+    aids = [aid for aid in layer._overlays.values() if aid.visible]  # napari has no public way to them
+    for aid in aids:
+        aid.visible = False
+    return aids
+
+
 def below_outlines(layers: Sequence[Layer]) -> int:
     """Where a mask belongs in the layer list: it is filled, and must not hide the outlines of others."""
     outlines = (i for i, layer in enumerate(layers) if role_of(layer) is not None and isinstance(layer, Vectors))

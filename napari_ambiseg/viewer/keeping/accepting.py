@@ -3,6 +3,10 @@
 napari 0.9 tells of painting by several events: each move of a brush by ``labels_update``, the end of a stroke, a fill
 or a polygon by ``paint``, undo and redo by ``set_data``, new data by ``data``. Any of them starts the same short timer,
 so that a stroke is followed without being held up.
+
+Most of what a new layer costs is napari's: it makes what draws the layer, its brush and its polygons in the turn of the
+event loop in which the layer is added, which is more than a tenth of a second. Brush and polygons follow in turns of
+their own; nobody can have begun to paint by then.
 """
 
 from typing import Any
@@ -23,6 +27,7 @@ from napari_ambiseg.viewer.keeping.accepted import (
     is_of_another_picture,
     masks_on,
     place_told,
+    set_aside,
 )
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.widgets.shortcuts import ACCEPT, bind
@@ -66,6 +71,9 @@ class Accepting(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self.refresh)
+        self._aids: list[Any] = []
+        self._next_aid = QTimer(self)
+        self._next_aid.timeout.connect(self._show_aid)
         for changed in (showing.result_changed, showing.view_changed):
             changed.connect(self._timer.start)
         for changed in (showing.result_changed, showing.selection_changed):
@@ -84,8 +92,10 @@ class Accepting(QWidget):
         if not isinstance(image, Image):
             return None  # it has been removed, and the result is about to go with it
         layer = accept(result, view, self._showing.selected, shape=layer_shape(image))
+        self._aids += set_aside(layer)
         self._viewer.layers.insert(below_outlines(self._viewer.layers), layer)
         self._viewer.layers.selection.active = layer
+        self._next_aid.start()
         self.accepted.emit(layer)
         return layer
 
@@ -111,6 +121,13 @@ class Accepting(QWidget):
         if found is not None and prepared is not None:
             layer, mask = found
             self.line.setText(f"{layer.name}: {place_told(mask, prepared)}")
+
+    def _show_aid(self) -> None:
+        """One in a turn."""
+        if self._aids:
+            self._aids.pop(0).visible = True
+        else:
+            self._next_aid.stop()
 
     def _followed_mask(self) -> tuple[Labels, Any] | None:
         """The mask that the user works on: that of the layer that is selected, else of the uppermost."""

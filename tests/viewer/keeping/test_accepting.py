@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.layers.labels._labels_mouse_bindings import draw
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QTimer
 
 from napari_ambiseg.readings.place import among, place
 from napari_ambiseg.viewer.image.where import Where
@@ -65,6 +66,32 @@ def test_an_accepted_reading_is_a_layer_of_the_images_own_size_and_place(
     for point in ((0, 0, 0), (3, 10, 20)):
         np.testing.assert_allclose(layer.data_to_world(point), image.data_to_world(point))
     assert layer.units == image.units
+
+
+def test_what_napari_paints_with_follows_one_by_one_in_turns_of_its_own(
+    qtbot: QtBot, accepting: Accepting, viewer: ViewerModel
+) -> None:
+    """Each makes napari build what draws it: all together in one turn of the event loop would be a freeze."""
+    counts, shown = [0], []
+    turns = QTimer()
+    turns.timeout.connect(lambda: counts.append(0))
+    turns.start()
+    layer = accepting.accept()
+    aids = layer._overlays.values()
+    assert not any(aid.visible for aid in aids)
+
+    def on_visible() -> None:
+        counts[-1] += 1
+        shown.append(None)
+
+    for aid in aids:
+        aid.events.visible.connect(on_visible)
+    viewer.layers.remove(layer)  # a mask that is removed meanwhile is left as napari made it
+    usual = [aid.visible for aid in Labels(np.zeros((4, 4), np.uint8))._overlays.values()]
+    qtbot.waitUntil(lambda: [aid.visible for aid in aids] == usual)
+    turns.stop()
+    assert len(shown) == sum(usual) > 1
+    assert max(counts) == 1
 
 
 def test_a_mask_that_would_be_too_large_is_the_slice_alone_in_its_place(
