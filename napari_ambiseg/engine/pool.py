@@ -9,13 +9,14 @@ end of the program, should somebody have left a stream where it was: Python wait
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 
 import torch
 
 from napari_ambiseg.engine.plan import Chunk, Phase
+from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.segmenter import State
 
 _LOOK_UP_SECONDS = 0.1  # how often a worker that waits for its listener looks whether it is wanted at all
@@ -77,7 +78,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
             worker = threading.Thread(target=work, name=f"reading_{number}", daemon=False)
             worker.start()
             workers.append(worker)
-        for stepped in _until_ended(told, len(phase.chunks)):
+        for stepped in _until_ended(told, len(phase.chunks), workers):
             yield stepped
             listener = threading.current_thread()
     finally:
@@ -87,10 +88,23 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
         torch.set_num_threads(threads)  # torch gives every new thread the number that was set last, by whomever
 
 
-def _until_ended(told: Queue[Stepped | BaseException | None], chunks: int) -> Iterator[Stepped]:
-    """What the workers tell, until all have said that they are done."""
+def _until_ended(
+    told: Queue[Stepped | BaseException | None], chunks: int, workers: Sequence[threading.Thread]
+) -> Iterator[Stepped]:
+    """What the workers tell, until all have said that they are done.
+
+    Raises:
+        EngineError: If they have left because the program ends; a thread of Qt, which Python does not wait for, would
+            otherwise wait for them for ever, and Qt for it.
+    """
     while chunks:
-        match told.get():
+        try:
+            news = told.get(timeout=_LOOK_UP_SECONDS)
+        except Empty:
+            if any(worker.is_alive() for worker in workers) or not told.empty():
+                continue
+            raise EngineError("the run was given up, because the program is ending") from None
+        match news:
             case None:
                 chunks -= 1
             case Stepped() as stepped:

@@ -1,22 +1,30 @@
 """The thread that samples, so that the window never waits.
 
 A generator drives ``engine.run`` for one request after the other and yields what it tells; between two steps the worker
-looks whether it was asked to stop. Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a
-deleted window), so every one that the engine did not translate itself is turned into a ``ComputeError`` here.
+looks whether it was asked to stop. The program waits for it when it ends: Qt would wait for the thread anyhow, and the
+thread, at its next line of Python, for an interpreter that is gone.
+
+Qt workers lose a ``RuntimeError`` that leaves a generator (they take it for a deleted window), so every one that the
+engine did not translate itself is turned into a ``ComputeError`` here.
 """
 
+import atexit
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from threading import Event
 from typing import Any
+from weakref import WeakSet
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import GeneratorWorker, create_worker
 
 from napari_ambiseg import engine
 from napari_ambiseg.engine import Advance, Sampled
-from napari_ambiseg.errors import ComputeError
+from napari_ambiseg.errors import AmbisegError, ComputeError
 from napari_ambiseg.viewer.session.result import Request, Result
+
+_LONGEST_STEP_MS = 10_000
+_samplers: WeakSet["Sampler"] = WeakSet()
 
 News = Request | Advance | Result
 """A request is begun, some readings have done a step, a result is there."""
@@ -34,6 +42,10 @@ def draw(requests: Sequence[Request], stop: Event) -> Generator[News, None, None
         yield request
         try:
             sampled = yield from _draw_one(request, stop)
+        except AmbisegError:
+            if stop.is_set():
+                return  # nobody waits for it any more
+            raise
         except RuntimeError as error:
             raise ComputeError(f"the run failed ({error}); try fewer readings or another model") from error
         if sampled is None:
@@ -63,6 +75,14 @@ def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled
     return None
 
 
+@atexit.register
+def stop_all() -> None:
+    """Stop every run, and wait until each has come to the end of its step."""
+    for sampler in list(_samplers):
+        sampler.cancel()
+    QThreadPool.globalInstance().waitForDone(_LONGEST_STEP_MS)
+
+
 class Sampler(QObject):
     """At most one batch of runs at a time.
 
@@ -86,6 +106,7 @@ class Sampler(QObject):
         super().__init__(parent)
         self._worker: GeneratorWorker[News, None, None] | None = None
         self._stop = Event()
+        _samplers.add(self)
 
     @property
     def is_running(self) -> bool:
