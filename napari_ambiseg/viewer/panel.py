@@ -39,6 +39,7 @@ from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 from napari_ambiseg.viewer.tabs.results import ResultsBox
 from napari_ambiseg.viewer.widgets.foot import Foot
+from napari_ambiseg.viewer.widgets.style import TIGHT
 from napari_ambiseg.viewer.widgets.tall_scroll import TallScroll
 
 
@@ -333,6 +334,7 @@ class ReadingsPanel(QWidget):
 
     def _arrange(self) -> None:
         inner = QWidget()
+        inner.setStyleSheet(TIGHT)
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)

@@ -51,8 +51,6 @@ class ImageChooser(ElidedComboBox):
         super().__init__(parent)
         self._layers: list[Image] = []
         self._viewer = viewer
-        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.currentIndexChanged.connect(self._show_whole_name)
         self.currentIndexChanged.connect(self.image_changed)
         self.refresh()

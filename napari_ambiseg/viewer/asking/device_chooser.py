@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QWidget
 from superqt.utils import create_worker
 
 from napari_ambiseg.viewer.asking import machine
@@ -24,8 +24,6 @@ class DeviceChooser(ElidedComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._wanted = "auto"
-        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_devices([Device("auto", "auto")])
         self.activated.connect(self._on_activated)
         self.refresh()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -23,11 +22,11 @@ from napari_ambiseg.viewer.asking.run_row import RunRow
 from napari_ambiseg.viewer.asking.window_buttons import WindowButtons
 from napari_ambiseg.viewer.image.origin import Origin
 from napari_ambiseg.viewer.opening.slice_browser import BrowseButton
-from napari_ambiseg.viewer.widgets import shortcuts
+from napari_ambiseg.viewer.widgets import shortcuts, style
+from napari_ambiseg.viewer.widgets.sentence import Sentence
 
 RENDERED = "Rendered pixels, real outlines"
-_UNUSUAL = "background: #F0B429; color: #1A1A1A; border-radius: 3px; padding: 1px 4px;"  # legible in both themes
-_SERIOUS = "background: #B3261E; color: white; border-radius: 3px; padding: 1px 4px;"
+_UNUSUAL, _SERIOUS = f"{style.UNUSUAL} {style.ROUNDED}", f"{style.SERIOUS} {style.ROUNDED}"
 
 
 class Form(QWidget):
@@ -56,15 +55,13 @@ class Form(QWidget):
         self.run, self.cancel, self.progress = self.buttons.run, self.buttons.cancel, self.buttons.progress
         self.escape = QShortcut(QKeySequence(shortcuts.CANCEL.keys), self)
         self.escape.setEnabled(False)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = Sentence()
         self._arrange()
         self.show_hints("", None)
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show one sentence on what is going on."""
-        self.status.setStyleSheet(_SERIOUS if is_error else "")
+        self.status.stand_out(style.SERIOUS if is_error else "")
         self.status.setText(text)
 
     def show_hints(self, hint: str, wait: Wait | None) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 
@@ -25,8 +25,6 @@ class ModelChooser(QWidget):
         super().__init__(parent)
         self._also: list[str] = []
         self._box = ElidedComboBox()
-        self._box.setSizeAdjustPolicy(ElidedComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._box.setToolTip("The model that reads the image")
         for name, path in bundled.items():
             self._box.addItem(name, userData=(name, path))

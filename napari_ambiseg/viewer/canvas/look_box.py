@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.canvas.colouring import Colouring
 from napari_ambiseg.viewer.canvas.looking import Looking
@@ -11,12 +11,13 @@ from napari_ambiseg.viewer.canvas.looks import MODEL_COLOUR
 from napari_ambiseg.viewer.canvas.maps import MEANINGS, Map
 from napari_ambiseg.viewer.image.origin import Role
 from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 from napari_ambiseg.viewer.widgets.shortcuts import HIDE_EXPERTS, HIDE_MODEL, Shortcut, bind
+from napari_ambiseg.viewer.widgets.style import ROUNDED, UNUSUAL
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
-_ON = "background: #F0B429; color: #1A1A1A;"
-_BANNER = f"{_ON} font-weight: bold; border-radius: 3px; padding: 1px 4px;"
+_BANNER = f"{UNUSUAL} font-weight: bold; {ROUNDED}"
 _MAP, _COLOUR = "Map: ", "Colour: "  # before what is chosen, among the names of what is seen
 
 
@@ -116,6 +117,8 @@ class LookBox(QWidget):
 
     def _arrange(self) -> None:
         first, second = QHBoxLayout(), QHBoxLayout()
+        for row in (first, second):
+            row.setSpacing(4)
         first.addWidget(QLabel("Show"))
         for text, box in self.seen.items():
             box.setChecked(True)
@@ -138,13 +141,13 @@ class LookBox(QWidget):
 
 def _switch(text: str, shortcut: Shortcut) -> QPushButton:
     button = QPushButton(text)
-    button.setStyleSheet(f"QPushButton:checked {{ {_ON} }}")
+    button.setStyleSheet(f"QPushButton:checked {{ {UNUSUAL} }}")
     button.setCheckable(True)
     bind(button, shortcut)
     return button
 
 
-class _Chooser(QComboBox):
+class _Chooser(ElidedComboBox):
     """A choice whose tooltip is made when somebody asks for it, because it may take a while."""
 
     def __init__(self, told: Callable[[], str] | None) -> None:
@@ -158,9 +161,7 @@ class _Chooser(QComboBox):
         return super().event(event)
 
 
-def _chooser(texts: list[str], told: Callable[[], str] | None = None) -> QComboBox:
+def _chooser(texts: list[str], told: Callable[[], str] | None = None) -> ElidedComboBox:
     box = _Chooser(told)
     box.addItems(texts)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
     return box

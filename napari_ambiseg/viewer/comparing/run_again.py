@@ -33,7 +33,7 @@ class RunAgain(QToolButton):
     ) -> None:
         super().__init__(parent)
         self._showing, self._study, self._is_busy = showing, study, is_busy
-        self.setText("Run again with")
+        self.setText("Run again")
         self.setToolTip("Draw the run that is shown once more, from the same seeds, to compare with it")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)

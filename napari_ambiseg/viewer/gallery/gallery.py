@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.gallery.items import Order, head_line, orders
 from napari_ambiseg.viewer.gallery.model import GalleryModel
 from napari_ambiseg.viewer.gallery.tiles import TilePainter, Tiles
 from napari_ambiseg.viewer.session.grouping import Grouping
 from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _IN_DOCK, _LARGE = 84, 150  # pixels: how wide a thumbnail is wanted
@@ -36,9 +37,8 @@ class Gallery(QWidget):
         self._showing = showing
         self.head = QLabel()
         self.head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # the dock stays narrow
-        self.order_box = QComboBox()
+        self.order_box = ElidedComboBox()
         self.order_box.setToolTip("The order of the readings; 'Way' begins with the commonest way to read the lesion")
-        self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.backwards = QToolButton()
         self.backwards.setText("⇅")
         self.backwards.setCheckable(True)

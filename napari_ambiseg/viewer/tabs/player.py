@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer.session.way import Way
+from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 
 _SECONDS = 3.0  # of a whole trajectory, at the usual speed
 _SLOWEST_MS, _FASTEST_MS = 250, 30  # at the usual speed; faster than that, steps are left out
@@ -160,20 +161,24 @@ class Player(QWidget):
         self._button.setToolTip("Pause" if self.is_playing else "Play the reverse diffusion: from noise to readings")
 
     def _arrange(self) -> None:
-        layout = QGridLayout(self)
+        first, second = QHBoxLayout(), QHBoxLayout()
+        for row in (first, second):
+            row.setSpacing(3)
+        first.addWidget(self._button)
+        first.addWidget(self._slider, 1)
+        first.addWidget(self._label)
+        for box in (self.speed_box, self.shown_box, self.whose_box):
+            second.addWidget(box, 1)
+        second.addWidget(self.film_button)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(3)
-        layout.addWidget(self._button, 0, 0)
-        layout.addWidget(self._slider, 0, 1, 1, 2)
-        layout.addWidget(self._label, 0, 3)
-        for column, widget in enumerate((self.speed_box, self.shown_box, self.whose_box, self.film_button)):
-            layout.addWidget(widget, 1, column)
-        layout.setColumnStretch(1, 1)
-        layout.setColumnStretch(2, 1)
+        layout.setSpacing(3)
+        layout.addLayout(first)
+        layout.addLayout(second)
 
 
 def _box(texts: Sequence[str], values: Sequence[object], *, tip: str) -> QComboBox:
-    box = QComboBox()
+    box = ElidedComboBox(least=max(texts, key=len))
     for text, value in zip(texts, values, strict=True):
         box.addItem(text, userData=value)
     box.setToolTip(tip)

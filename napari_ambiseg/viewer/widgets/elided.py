@@ -1,8 +1,11 @@
 """Names that are longer than the dock is wide: their middle is left out, the tooltip has all of it."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+
+_AROUND = 34  # pixels around the text of a combo box: its edges and its arrow
+_LEAST = "Abcdef"  # what is always seen of a long name
 
 
 class ElidedLabel(QLabel):
@@ -28,12 +31,34 @@ class ElidedLabel(QLabel):
         super().resizeEvent(event)
         self._fit()
 
+    def minimumSizeHint(self) -> QSize:
+        """No width to speak of: what is shown now must not keep it from becoming narrower."""
+        return QSize(0, super().minimumSizeHint().height())
+
     def _fit(self) -> None:
         self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width()))
 
 
 class ElidedComboBox(QComboBox):
-    """A combo box whose current text is elided in the middle instead of cut off at its end."""
+    """A combo box whose current text is elided in the middle instead of cut off at its end.
+
+    Args:
+        least: A text that is to be seen whole, whatever the width; the box asks for no more.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, least: str = _LEAST) -> None:
+        super().__init__(parent)
+        self._least = least
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the text that is to be seen."""
+        return QSize(self.fontMetrics().horizontalAdvance(self._least) + _AROUND, super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """The same: it grows where there is room."""
+        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw as Qt does, but for the text."""
