@@ -122,11 +122,10 @@ class KeepingBox(QWidget):
         self._remember(folder)
         try:
             check_folder(folder)
-            self._save_picture(forms.VIEW, kept, folder / "view.png")
         except AmbisegError as error:
             self.failed.emit(error)
             return
-        self._start(partial(_all, kept, folder))
+        self._start(partial(_all, kept, folder, self._picture(forms.VIEW)))
 
     def ask_for_film(self) -> None:
         """Offer the formats of films where the mouse is."""
@@ -148,18 +147,14 @@ class KeepingBox(QWidget):
         self._remember(path.parent)
         try:
             check_target(path)
-            if form in (forms.VIEW, forms.WHOLE):
-                self._save_picture(form, kept, path)
-                self._on_done(f"Kept {path}.")
-                return
         except AmbisegError as error:
             self.failed.emit(error)
             return
         self._opens = path if form.opens else None
-        self._start(partial(_one, form, kept, path, self._film()))
-
-    def _save_picture(self, form: Form, kept: Kept, path: Path) -> None:
-        save_snapshot(path, np.ascontiguousarray(self._picture(form)[..., :3]), said=_said(kept))
+        if form in (forms.VIEW, forms.WHOLE):
+            self._start(partial(_picture, kept, path, self._picture(form)))
+        else:
+            self._start(partial(_one, form, kept, path, self._film()))
 
     def _remember(self, folder: Path) -> None:
         remember_habits(Habits(folder=str(folder)), self._habits_file)
@@ -228,7 +223,14 @@ def _one(form: Form, kept: Kept, path: Path, film: FilmChoice, progress: Progres
     return f"Kept {path}."
 
 
-def _all(kept: Kept, folder: Path, progress: Progress) -> str:
+def _picture(kept: Kept, path: Path, taken: NDArray[np.uint8], progress: Progress) -> str:
+    progress(0, 1)
+    save_snapshot(path, np.ascontiguousarray(taken[..., :3]), said=_said(kept))
+    return f"Kept {path}."
+
+
+def _all(kept: Kept, folder: Path, view: NDArray[np.uint8], progress: Progress) -> str:
+    _picture(kept, folder / "view.png", view, progress)
     files = keep_everything(kept, folder, progress)
     return f"Kept {len(files) + 1} files in {folder}."
 

@@ -1,5 +1,6 @@
 """Accept, paint, keep, close, reopen: the whole way with the real dock."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_reports_pictures_films_and_tables_are_kept(
         with Picture.open(path) as picture:
             assert NOTICE in picture.text["Comment"]
             assert np.asarray(picture).std() > 5
+
+
+def test_a_picture_is_written_by_another_thread_than_the_windows(
+    drawn: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def save(path: Path, *_args, **_options) -> None:
+        threads.append(threading.get_ident())
+
+    monkeypatch.setattr("napari_ambiseg.viewer.keeping.keeping_box.save_snapshot", save)
+    keep(drawn, qtbot, forms.VIEW, tmp_path / "v.png", monkeypatch)
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 def test_a_session_is_restored_without_asking_the_model(
