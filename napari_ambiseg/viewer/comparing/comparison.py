@@ -1,6 +1,7 @@
 """The comparison: runs of one slice below each other, readings of the same seed in one column."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QPainter, QPen
@@ -20,8 +21,9 @@ from qtpy.QtWidgets import (
 
 from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.viewer.comparing.comparison_model import ComparisonModel
-from napari_ambiseg.viewer.comparing.run_list import FiguresOf
-from napari_ambiseg.viewer.comparing.side_by_side import MOST, cautions, head, side_by_side
+from napari_ambiseg.viewer.comparing.run_list import Figures, FiguresOf
+from napari_ambiseg.viewer.comparing.side_by_side import MOST, SideBySide, cautions, head, side_by_side
+from napari_ambiseg.viewer.session.blinding import without_experts
 from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
@@ -72,6 +74,7 @@ class Comparison(QWidget):
     def __init__(self, showing: Showing, study: Study, figures: FiguresOf, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._showing, self._study, self._figures = showing, study, figures
+        self._results: tuple[Result, ...] = ()
         self.head = _text()
         self.cautions = _text()
         self.experts = QCheckBox("Experts")
@@ -86,31 +89,41 @@ class Comparison(QWidget):
         showing.view_changed.connect(self._when_seen.ask)
         for changed in (showing.result_changed, showing.selection_changed):
             changed.connect(self.table.viewport().update)
+        showing.hidden_changed.connect(lambda: self.compare(self._results))
         study.changed.connect(self._on_study)
 
     def compare(self, results: Sequence[Result]) -> None:
-        """Compare runs of one slice; the others are compared with the first. No runs empty the table."""
-        beside = side_by_side(results[:MOST]) if results else None
-        figures = [self._figures(one, self._showing.threshold) for one in results[:MOST]]
-        self.model.compare(beside, figures)
-        self.head.setText("No runs to compare" if beside is None else head(beside))
-        told = () if beside is None else cautions(beside)
+        """Compare runs of one slice, the others with the first. No runs, or a hidden model, empty the table."""
+        self._results, hidden = tuple(results[:MOST]), self._showing.hidden
+        beside = side_by_side(self._results) if self._results and not hidden.model else None
+        self.model.compare(beside, self._figures_of(beside))
+        nothing = f"{hidden.told}." if hidden.model else "No runs to compare"
+        self.head.setText(nothing if beside is None else head(beside))
+        told = () if beside is None else cautions(self._seen(beside))
         self.cautions.setText("\n".join(told))
         self.cautions.setVisible(bool(told))
-        self.experts.setVisible(beside is not None and len(beside.seeds) > 0)
+        self.experts.setVisible(beside is not None and len(beside.seeds) > 0 and not hidden.experts)
         self.table.setVisible(beside is not None)
 
+    def _seen(self, beside: SideBySide) -> SideBySide:
+        """Without what is hidden."""
+        if not self._showing.hidden.experts:
+            return beside
+        return replace(beside, results=tuple(without_experts(one) for one in beside.results))
+
+    def _figures_of(self, beside: SideBySide | None) -> list[Figures]:
+        results = () if beside is None else beside.results
+        found = [self._figures(one, self._showing.threshold) for one in results]
+        return [one.without_experts for one in found] if self._showing.hidden.experts else found
+
     def _refresh(self) -> None:
-        beside = self.model.beside
-        if beside is not None:
-            self.model.follow([self._figures(one, self._showing.threshold) for one in beside.results])
+        if self.model.beside is not None:
+            self.model.follow(self._figures_of(self.model.beside))
 
     def _on_study(self) -> None:
-        if self.model.beside is None:
-            return
         there = self._study.results
-        left = [one for one in self.model.beside.results if any(one is other for other in there)]
-        if len(left) < len(self.model.beside.results):
+        left = [one for one in self._results if any(one is other for other in there)]
+        if len(left) < len(self._results):
             self.compare(left)
 
     def _on_experts(self, is_on: bool) -> None:

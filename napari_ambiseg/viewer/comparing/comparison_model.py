@@ -14,6 +14,7 @@ from napari_ambiseg.viewer.comparing.side_by_side import SideBySide, run_lines
 from napari_ambiseg.viewer.gallery.crop import crop_of, crops_of
 from napari_ambiseg.viewer.gallery.items import area_text
 from napari_ambiseg.viewer.gallery.thumbnails import Stroke, Thumbnails
+from napari_ambiseg.viewer.session.blinding import without_experts
 from napari_ambiseg.viewer.session.showing import Showing
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -37,11 +38,12 @@ class ComparisonModel(QAbstractTableModel):
         self._iou: NDArray[np.float64] = np.zeros((0, 0))
 
     def compare(self, beside: SideBySide | None, figures: Sequence[Figures]) -> None:
-        """Show other runs; None for none."""
+        """Show other runs; None for none. What is hidden by then is left out."""
         self.beginResetModel()
         self.beside, self.thumbnails = beside, []
         if beside is not None:
-            results = beside.results
+            are_hidden = self._showing.hidden.experts  # not even the window may be where they marked something
+            results = [without_experts(one) for one in beside.results] if are_hidden else beside.results
             is_same_shape = len({one.sampled.readings.shape[1:] for one in results}) == 1
             crops = crops_of(results) if is_same_shape else [crop_of(one) for one in results]
             self.thumbnails = [Thumbnails(crop) for crop in crops]
@@ -107,7 +109,9 @@ class ComparisonModel(QAbstractTableModel):
             if role == _Role.DisplayRole:
                 return "\n".join(run_lines(beside, section, self._figures))
             if role == _Role.ToolTipRole:
-                return f"{row_told(beside.results[section], self._figures[section])}\nClick to show this run"
+                why = self._showing.hidden.not_compared
+                told = row_told(beside.results[section], self._figures[section], not_compared=why)
+                return f"{told}\nClick to show this run"
             return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) if _is_alignment(role) else None
         if role == _Role.DisplayRole:
             return str(self.reading(0, section) + 1)

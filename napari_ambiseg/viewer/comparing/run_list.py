@@ -7,7 +7,7 @@ Legend: S samples.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from napari_ambiseg.readings.agreement import compare_pairs
 from napari_ambiseg.readings.distribution import Distribution, distribution
 from napari_ambiseg.readings.masks import pixel_counts
 from napari_ambiseg.readings.relative_area import keeps
+from napari_ambiseg.viewer.session.blinding import NOTHING_TO_COMPARE_WITH
 from napari_ambiseg.viewer.session.result import Result
 
 _HEADS = (
@@ -58,6 +59,12 @@ class Figures:
     def empty(self) -> int:
         """Readings that see nothing."""
         return self.area.empty_samples
+
+    @property
+    def without_experts(self) -> "Figures":
+        """The same as if nobody but the model had read the slice."""
+        area = replace(self.area, experts=np.zeros(0))
+        return replace(self, ged=None, ged_unbiased=None, mean_dice=None, area=area)
 
 
 class FiguresOf:
@@ -146,7 +153,7 @@ def number(value: float | None) -> str:
     return "–" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
-def row_told(result: Result, figures: Figures) -> str:
+def row_told(result: Result, figures: Figures, *, not_compared: str = NOTHING_TO_COMPARE_WITH) -> str:
     """All that is known of a run, for a tooltip."""
     sampled, count = result.sampled, len(figures.kept)
     lines = [
@@ -159,7 +166,7 @@ def row_told(result: Result, figures: Figures) -> str:
         unbiased = "–" if np.isnan(figures.ged_unbiased) else f"{figures.ged_unbiased:.3f}"
         lines.append(f"GED {figures.ged:.3f} (unbiased {unbiased}), mean Dice {figures.mean_dice:.3f}")
     else:
-        lines.append("No experts to compare with")
+        lines.append(not_compared[:1].upper() + not_compared[1:])
     lines.append(f"{figures.empty} of {count} readings see nothing")
     return "\n".join([*lines, *sampled.notes])
 

@@ -12,6 +12,8 @@ from napari.layers import Labels
 from napari_ambiseg.viewer.image.experts import Experts
 from napari_ambiseg.viewer.session.result import Result, View
 
+NOTHING_TO_COMPARE_WITH = "no experts to compare with"
+
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
@@ -31,6 +33,11 @@ class Hidden:
         if self.model and self.experts:
             return "Model and experts are hidden"
         return "The model is hidden" if self.model else "The experts are hidden" if self.experts else ""
+
+    @property
+    def not_compared(self) -> str:
+        """Why there are no figures on agreement where there are none."""
+        return "the experts are hidden" if self.experts else NOTHING_TO_COMPARE_WITH
 
 
 def without_experts(result: Result) -> Result:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QTabWidget
 from napari_ambiseg.viewer.asking.choosers import ImageChooser
 from napari_ambiseg.viewer.comparing.going import Going
 from napari_ambiseg.viewer.comparing.runs_tab import RunsTab
+from napari_ambiseg.viewer.image.experts import Experts
 from napari_ambiseg.viewer.image.origin import origin_of
 from napari_ambiseg.viewer.image.where import where_of
 from napari_ambiseg.viewer.opening.sources import bundled_sample, go_to
@@ -208,6 +209,75 @@ def test_list_and_comparison_follow_the_threshold(
         assert drawn == (showing.view.areas_mm2 > 0).tolist()
         empty.append(showing.view.empty)
     assert empty[0] < empty[1]
+
+
+def told_in(tab: RunsTab) -> str:
+    """Everything that can be read in the comparison."""
+    comparison, model = tab.comparison, tab.comparison.model
+    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+    heads = [model.headerData(row, Qt.Orientation.Vertical, role) for row in range(model.rowCount()) for role in roles]
+    cells = [
+        str(model.index(row, column).data(role))
+        for row in range(model.rowCount())
+        for column in range(model.columnCount())
+        for role in roles
+    ]
+    return "\n".join([comparison.head.text(), comparison.cautions.text(), *heads, *cells])
+
+
+def test_hidden_experts_are_not_given_away_by_the_comparison(
+    tab: RunsTab, runs: list[Result], showing: Showing
+) -> None:
+    tab.show_run(runs[0])
+    tab.open_comparison()
+    comparison = tab.comparison
+    comparison.experts.setChecked(True)
+    before, strokes = told_in(tab), len(comparison.model.strokes(0, 0))
+    assert "GED" in before
+    assert strokes == 1 + 3
+    showing.hide(experts=True)
+    assert not any(word in told_in(tab) for word in ("GED", "Dice"))
+    assert "The experts are hidden" in told_in(tab)
+    assert "mm²" in told_in(tab)  # the model is not hidden
+    assert not comparison.experts.isVisible()
+    assert len(comparison.model.strokes(0, 0)) == 1
+    showing.set_threshold(0.5)  # figures are counted anew
+    assert not any(word in told_in(tab) for word in ("GED", "Dice"))
+    showing.set_threshold(0.0)
+    showing.hide(experts=False)
+    assert told_in(tab) == before
+    assert len(comparison.model.strokes(0, 0)) == strokes
+
+
+def test_where_hidden_experts_marked_something_does_not_move_the_window_of_the_pictures(
+    tab: RunsTab, runs: list[Result], showing: Showing, study: Study
+) -> None:
+    far = np.zeros((1, 64, 64), np.bool_)
+    far[0, 2, 2] = True
+    experts = Experts(far, ("A",))
+    moved = [replace(one, request=replace(one.request, experts=experts)) for one in runs[:2]]
+    showing.hide(experts=True)
+    pictures = []
+    for results in (runs[:2], moved):
+        tab.comparison.compare(results)
+        pictures.append(tab.comparison.model.thumbnails[0].crop.grey)
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_a_hidden_model_empties_the_comparison_until_it_is_shown(
+    tab: RunsTab, runs: list[Result], showing: Showing, study: Study
+) -> None:
+    tab.show_run(runs[0])
+    tab.open_comparison()
+    before = told_in(tab)
+    showing.hide(model=True)
+    assert tab.comparison.model.rowCount() == 0
+    assert not tab.comparison.table.isVisible()
+    assert told_in(tab).strip() == "The model is hidden."
+    study.remove(runs[2])  # another slice's
+    showing.hide(model=False)
+    assert tab.comparison.table.isVisible()
+    assert told_in(tab) == before
 
 
 def test_a_forgotten_run_leaves_list_and_comparison_and_can_be_taken_back(
