@@ -258,6 +258,7 @@ class ReadingsPanel(QWidget):
 
     def _on_hidden(self) -> None:
         self._attend_hidden()
+        self.form.browse.hide_experts(self.showing.hidden.experts)
         self._redraw.start()
 
     def _show_newest_layers(self) -> None:

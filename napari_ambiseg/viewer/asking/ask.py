@@ -276,7 +276,7 @@ class Ask(QObject):
 
     def _connect(self) -> None:
         form, menu = self._form, self._form.buttons.menu
-        menu.marked = lambda: self._count(self._marked)
+        menu.marked = lambda: None if self._showing.hidden.experts else self._count(self._marked)
         menu.near = lambda reach: self._count(lambda image, plane: volume_slices.near(image, plane, reach))
         for signal in (form.run.clicked, menu.here_wanted):
             signal.connect(lambda *_: self.run())

@@ -43,7 +43,7 @@ class RunMenu(QMenu):
     """What else can be read than the slice that is shown; it asks when it opens, since slices and masks change.
 
     Args:
-        marked: Number of slices that experts marked.
+        marked: Number of slices that experts marked; None if that must not be told.
         near: Number of slices within so many millimetres.
 
     Signals:
@@ -58,7 +58,7 @@ class RunMenu(QMenu):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.marked: Callable[[], int] = lambda: 0
+        self.marked: Callable[[], int | None] = lambda: 0
         self.near: Callable[[float], int] = lambda _: 0
         self.setToolTipsVisible(True)
         self.here_action = self.addAction("Run on this slice")
@@ -82,8 +82,9 @@ class RunMenu(QMenu):
     def refresh(self) -> None:
         """Count slices anew."""
         marked, near = self.marked(), self.near(self.reach.value())
-        self.marked_action.setText(f"Run on all slices that experts marked ({marked})")
-        self.marked_action.setEnabled(marked > 0)
+        told = "the experts are hidden" if marked is None else marked
+        self.marked_action.setText(f"Run on all slices that experts marked ({told})")
+        self.marked_action.setEnabled(bool(marked))
         self.near_action.setText(f"Run on slices ± {self.reach.value():g} mm ({near})")
         self.near_action.setEnabled(near > 0)
 

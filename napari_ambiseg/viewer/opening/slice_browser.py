@@ -30,6 +30,8 @@ from napari_ambiseg.viewer.opening.slice_table import Column, SliceTable
 _SIZE = (640, 480)
 _WIDTHS = {Column.NUMBER: 56, Column.PATIENT: 130, Column.NODULE: 64, Column.DREW: 64, Column.AGREEMENT: 86}
 
+_OF_EXPERTS = (Column.DREW, Column.AGREEMENT)
+
 
 class SliceBrowser(QDialog):
     """The slices of one split of one file; a click, or the arrow keys, go to a slice.
@@ -44,7 +46,7 @@ class SliceBrowser(QDialog):
         super().__init__(parent)
         self._path = path
         self._worker: GeneratorWorker[Agreements | AmbisegError, None, None] | None = None
-        self._is_following = False
+        self._is_following = self._is_blind = False
         self.setWindowTitle(f"Slices of {path.name}")
         self.resize(*_SIZE)
         self.split = QComboBox()
@@ -75,6 +77,15 @@ class SliceBrowser(QDialog):
             self._is_following = True
             self.table.setCurrentIndex(self.slices.index(row, Column.NUMBER))
             self._is_following = False
+
+    def hide_experts(self, are_hidden: bool) -> None:
+        """Leave out what the experts did, or show it again; nor may the order of the slices tell of it."""
+        self._is_blind = are_hidden
+        for column in _OF_EXPERTS:
+            self.table.setColumnHidden(column, are_hidden)
+        if are_hidden and self.table.horizontalHeader().sortIndicatorSection() in _OF_EXPERTS:
+            self.table.sortByColumn(Column.NUMBER, Qt.SortOrder.AscendingOrder)
+        self._show_count()
 
     def _list(self, split: str) -> None:
         self.stop()
@@ -113,7 +124,8 @@ class SliceBrowser(QDialog):
 
     def _show_count(self) -> None:
         count = self.slices.rowCount()
-        self.status.setText(f"{count} slice{'' if count == 1 else 's'}. Agreement: mean Dice of two experts")
+        told = "The experts are hidden" if self._is_blind else "Agreement: mean Dice of two experts"
+        self.status.setText(f"{count} slice{'' if count == 1 else 's'}. {told}")
 
     def _arrange(self) -> None:
         above = QHBoxLayout()
@@ -139,6 +151,7 @@ class BrowseButton(QPushButton):
         super().__init__("Browse…", parent)
         self.setToolTip("All slices of the file, by patient and nodule, with the experts' agreement; other splits")
         self._origin: Origin | None = None
+        self._is_blind = False
         self.browser: SliceBrowser | None = None
         self.clicked.connect(self.open)
 
@@ -158,6 +171,12 @@ class BrowseButton(QPushButton):
         else:
             self.browser.show_origin(self._origin)
 
+    def hide_experts(self, are_hidden: bool) -> None:
+        """Leave out what the experts did, or show it again."""
+        self._is_blind = are_hidden
+        if self.browser is not None:
+            self.browser.hide_experts(are_hidden)
+
     def open(self) -> None:
         """Open the browser, or bring it to the front."""
         if self._origin is None or self._origin.path is None:
@@ -165,6 +184,7 @@ class BrowseButton(QPushButton):
         if self.browser is None:
             self.browser = SliceBrowser(self._origin.path, self)
             self.browser.slice_wanted.connect(self.slice_wanted)
+            self.browser.hide_experts(self._is_blind)
         self.browser.show_origin(self._origin)
         self.browser.show()
         self.browser.raise_()

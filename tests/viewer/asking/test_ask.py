@@ -288,6 +288,19 @@ def test_all_slices_that_experts_marked_are_read(dock: Dock, qtbot: QtBot) -> No
     assert dock.showing.result is dock.study.results[0]  # the slice that is looked at
 
 
+def test_hidden_experts_are_not_given_away_by_the_number_of_slices_that_they_marked(dock: Dock) -> None:
+    image = add_image(dock, 7)
+    mark(dock, image, [2, 3, 5])
+    menu = dock.form.buttons.menu
+    dock.showing.hide(experts=True)
+    menu.refresh()
+    assert menu.marked_action.text() == "Run on all slices that experts marked (the experts are hidden)"
+    assert not menu.marked_action.isEnabled()
+    dock.showing.hide(experts=False)
+    menu.refresh()
+    assert menu.marked_action.isEnabled()
+
+
 def test_slices_near_the_one_that_is_shown_are_read(dock: Dock, qtbot: QtBot) -> None:
     add_image(dock, 7)
     dock.viewer.dims.set_point(0, 6.0)

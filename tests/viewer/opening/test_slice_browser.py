@@ -151,3 +151,24 @@ def test_masks_that_cannot_be_read_are_told_in_the_browser(file: Path, qtbot: Qt
     qtbot.waitUntil(lambda: "contain 7" in browser.status.text(), timeout=LONG)
     assert column(browser.slices, Column.NAME) == ["four", "three"]
     qtbot.waitUntil(lambda: not browser.is_counting, timeout=LONG)
+
+
+def test_hidden_experts_are_not_given_away_by_columns_or_order(qtbot: QtBot, file: Path) -> None:
+    button = BrowseButton()
+    qtbot.addWidget(button)
+    button.show_origin(_origin(file, "train"))
+    button.hide_experts(True)
+    button.open()
+    browser = button.browser
+    assert browser is not None
+    qtbot.waitUntil(lambda: "…" not in column(browser.slices, Column.DREW), timeout=LONG)
+    of_experts = (Column.DREW, Column.AGREEMENT)
+    assert all(browser.table.isColumnHidden(which) for which in of_experts)
+    assert browser.status.text() == "4 slices. The experts are hidden"
+    button.hide_experts(False)
+    assert not any(browser.table.isColumnHidden(which) for which in of_experts)
+    browser.table.sortByColumn(Column.AGREEMENT, DOWN)
+    assert [browser.slices.slice_at(row) for row in range(4)] != [0, 1, 2, 3]
+    button.hide_experts(True)
+    assert [browser.slices.slice_at(row) for row in range(4)] == [0, 1, 2, 3]
+    browser.stop()
