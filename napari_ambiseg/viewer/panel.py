@@ -6,7 +6,8 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ambiseg.engine import bundled_models
 from napari_ambiseg.errors import AmbisegError
@@ -33,6 +34,7 @@ from napari_ambiseg.viewer.keeping.restoring import bind_masks, look_now, look_o
 from napari_ambiseg.viewer.keeping.sessions import results_of, settings_of
 from napari_ambiseg.viewer.opening import sources
 from napari_ambiseg.viewer.session.blinding import HiddenMasks
+from napari_ambiseg.viewer.session.folds import Folding, Folds
 from napari_ambiseg.viewer.session.result import Request, Result, View
 from napari_ambiseg.viewer.session.settings import Settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.session.showing import Showing
@@ -67,6 +69,8 @@ class ReadingsPanel(QWidget):
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
         self.box = Box(self.form, field, self)
         self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
+        folds = Folds(settings_path().with_name("folds.json"))
+        self._folding = Folding(self.form.fold, self.results.player.options_button, self.showing, folds, self)
         self.keeping = KeepingBox(
             self.showing,
             self.study,
@@ -167,6 +171,11 @@ class ReadingsPanel(QWidget):
     def zoom(self) -> None:
         """Fill the view with the model's field of view."""
         self.form.zoom.click()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The window has its height."""
+        super().showEvent(event)
+        self._folding.fit(self.window().height())
 
     # What the runs tell
 
@@ -339,9 +348,7 @@ class ReadingsPanel(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)
-        line = QFrame()
-        line.setFrameShape(QFrame.Shape.HLine)
-        for widget in (self.form, line, self.keeping, self.results, Foot()):
+        for widget in (self.form, self.keeping, self.results, Foot()):
             layout.addWidget(widget)
         layout.setStretchFactor(self.results, 1)
         outer = QVBoxLayout(self)

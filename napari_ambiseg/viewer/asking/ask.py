@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ambiseg.engine import model_file
 from napari_ambiseg.errors import AmbisegError, InputImageError
-from napari_ambiseg.viewer.asking import machine
+from napari_ambiseg.viewer.asking import machine, summary
 from napari_ambiseg.viewer.asking.batch import Batch
 from napari_ambiseg.viewer.asking.box import Box
 from napari_ambiseg.viewer.asking.form import Form
@@ -147,6 +147,7 @@ class Ask(QObject):
         steps = settings.readings * settings.options.steps * len(settings.models)
         region = self._form.settings.region
         buttons.show_expected(pace.told(expected))
+        self._form.fold.say(summary.in_a_line(settings, pace.told(expected)), summary.in_full(settings))
         buttons.show_more(settings.readings, self._obstacle())
         self._form.show_hints(
             region_warning(region.region_mm, region.own_mm),

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -23,9 +24,10 @@ from napari_ambiseg.viewer.asking.window_buttons import WindowButtons
 from napari_ambiseg.viewer.image.origin import Origin
 from napari_ambiseg.viewer.opening.slice_browser import BrowseButton
 from napari_ambiseg.viewer.widgets import shortcuts, style
+from napari_ambiseg.viewer.widgets.fold import Fold
 from napari_ambiseg.viewer.widgets.sentence import Sentence
 
-RENDERED = "Rendered pixels, real outlines"
+RENDERED = "Rendered pixels"
 _UNUSUAL, _SERIOUS = f"{style.UNUSUAL} {style.ROUNDED}", f"{style.SERIOUS} {style.ROUNDED}"
 
 
@@ -42,20 +44,22 @@ class Form(QWidget):
         self.browse = BrowseButton()
         self.rendered = QLabel(RENDERED)
         self.rendered.setStyleSheet(f"{_UNUSUAL} font-weight: bold;")
-        self.rendered.setToolTip("The outlines are those of real radiologists; the CT pixels are computer-made")
+        self.rendered.setToolTip("The CT pixels are computer-made; the outlines are those of real radiologists")
         self.experts = ExpertsChooser(viewer)
         self.settings = SettingsForm(bundled)
         self.place = QPushButton("Place on lesion")
         self.place.setCheckable(True)
-        shortcuts.bind(self.place, shortcuts.PLACE)
+        shortcuts.bind_within(self, self.place, shortcuts.PLACE)
         self.zoom = QPushButton("Zoom to it")
-        shortcuts.bind(self.zoom, shortcuts.ZOOM)
+        shortcuts.bind_within(self, self.zoom, shortcuts.ZOOM)
         self.hint, self.wait_hint = _hint(), _hint()
         self.buttons = RunRow()
         self.run, self.cancel, self.progress = self.buttons.run, self.buttons.cancel, self.buttons.progress
         self.escape = QShortcut(QKeySequence(shortcuts.CANCEL.keys), self)
         self.escape.setEnabled(False)
         self.status = Sentence()
+        self._inside = QWidget()
+        self.fold = Fold("Settings", self._inside, shortcuts.FOLD)
         self._arrange()
         self.show_hints("", None)
 
@@ -76,7 +80,7 @@ class Form(QWidget):
     def show_origin(self, origin: Origin | None) -> None:
         """Show which slice of its file the image is; nothing for the user's own images."""
         several = origin is not None and origin.count > 1
-        self._rows.setRowVisible(self._slice_row, several or (origin is not None and bool(origin.split)))
+        self._above.setRowVisible(self._slice_row, several or (origin is not None and bool(origin.split)))
         self.browse.show_origin(origin)
         self.rendered.setVisible(origin is not None and origin.rendered)
         if origin is not None:
@@ -87,25 +91,31 @@ class Form(QWidget):
             self.slice_number.blockSignals(blocked)
 
     def _arrange(self) -> None:
-        self._rows = QFormLayout()
-        tight(self._rows)
-        self._rows.addRow("Image", self.image)
-        self._rows.addRow("Window", self.windows)
-        self._slice_row = _row(self.slice_number, self.browse)
-        self._rows.addRow("Slice", self._slice_row)
-        self._rows.addRow("Experts", self.experts)
-        self.windows.wanted.connect(lambda wanted: self._rows.setRowVisible(self.windows, wanted))
+        """What is looked at, then what folds away, then what is at hand in any case."""
+        self._above, folded = QFormLayout(), QFormLayout()
+        for rows in (self._above, folded):
+            tight(rows)
+        self._slice_row = _row(self.slice_number, self.browse, self.rendered)
+        self._above.addRow("Slice", self._slice_row)
+        self._above.addRow("Window", self.windows)
+        self.windows.wanted.connect(lambda wanted: self._above.setRowVisible(self.windows, wanted))
         self.windows.refresh()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self.rendered)
-        layout.addLayout(self._rows)
-        layout.addWidget(self.settings)
-        layout.addLayout(_row(self.place, self.zoom))
-        for widget in (self.hint, self.wait_hint, self.buttons):
-            layout.addWidget(widget)
-        layout.addWidget(self.status)
+        folded.addRow("Image", self.image)
+        folded.addRow("Experts", self.experts)
+        _stack(self._inside, folded, self.settings, _row(self.place, self.zoom), self.buttons.expected)
+        _stack(self, self._above, self.fold, self.hint, self.wait_hint, self.buttons, self.status)
+
+
+def _stack(holder: QWidget, *parts: QWidget | QLayout) -> None:
+    """Parts one below the other."""
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(3)
+    for part in parts:
+        if isinstance(part, QWidget):
+            layout.addWidget(part)
+        else:
+            layout.addLayout(part)
 
 
 def _hint() -> QLabel:
@@ -117,6 +127,7 @@ def _hint() -> QLabel:
 
 def _row(*widgets: QWidget) -> QHBoxLayout:
     row = QHBoxLayout()
+    row.setSpacing(3)
     for widget in widgets:
         row.addWidget(widget)
     return row

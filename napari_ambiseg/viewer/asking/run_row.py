@@ -1,4 +1,4 @@
-"""Run, more, cancel: the buttons, how long it will take, and how far it has come."""
+"""Run, more, cancel: the buttons, and in their place how far a run has come; and how long it will take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
     QWidgetAction,
 )
@@ -90,7 +89,7 @@ class RunMenu(QMenu):
 
 
 class RunRow(QWidget):
-    """The buttons, and below them the expected time, or the progress of a run."""
+    """The buttons, or the progress of a run. ``expected`` says how long one takes; the form has a place for it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,15 +102,15 @@ class RunRow(QWidget):
         self.choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.choose.setArrowType(Qt.ArrowType.DownArrow)
         self.choose.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # the arrow says it
-        self.more = QPushButton("More")
+        self.more = QPushButton("+ more")
         shortcuts.bind(self.more, shortcuts.MORE)
         self.cancel = QPushButton("Cancel (Esc)")
         self.cancel.setToolTip(shortcuts.CANCEL.tip)
         self.expected = QLabel()
+        self.expected.setWordWrap(True)
         self.expected.setToolTip("Judged by runs of this model before, on this machine")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
-        self.progress.setMaximumHeight(14)
         self._arrange()
         self.show_idle()
 
@@ -121,7 +120,7 @@ class RunRow(QWidget):
 
     def show_more(self, count: int, obstacle: str) -> None:
         """How many readings can be added, or why none can."""
-        self.more.setText(f"+{count} more" if not obstacle else "More")
+        self.more.setText(f"+{count} more")
         self.more.setEnabled(not obstacle and self.run.isEnabled())
         self.more.setToolTip(shortcuts.MORE.tip + (f"; not now: {obstacle}" if obstacle else ""))
 
@@ -133,7 +132,7 @@ class RunRow(QWidget):
         self.cancel.setText("Cancel (Esc)")
         self.progress.setFormat("")
         self.progress.setRange(0, 0)
-        self._below.setCurrentWidget(self.progress)
+        self._pages.setCurrentWidget(self.progress)
 
     def show_progress(self, progress: Progress, standing: Standing = Standing()) -> None:
         """How far the run has come; a model may take fewer steps than it was asked for."""
@@ -156,18 +155,21 @@ class RunRow(QWidget):
         if self.progress.value() < self.progress.maximum() or self.progress.maximum() == 0:
             self.progress.setRange(0, 1)  # a bar without a range would move on
             self.progress.reset()
-        self._below.setCurrentWidget(self.expected)
+        self._pages.setCurrentWidget(self._buttons)
 
     def _arrange(self) -> None:
-        row = QHBoxLayout()
-        row.setSpacing(3)
-        for widget in (self.run, self.choose, self.more, self.cancel):
-            row.addWidget(widget, 0 if widget is self.choose else 1)
-        self._below = QStackedLayout()
-        self._below.addWidget(self.expected)
-        self._below.addWidget(self.progress)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addLayout(row)
-        layout.addLayout(self._below)
+        self._buttons = QWidget()
+        self._pages = QStackedLayout()
+        for page in (self._buttons, self.progress):
+            self._pages.addWidget(page)
+        begin = QHBoxLayout(self._buttons)
+        begin.setContentsMargins(0, 0, 0, 0)
+        begin.addWidget(self.run, 1)
+        begin.addWidget(self.choose)
+        begin.addWidget(self.more, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addLayout(self._pages, 1)
+        row.addWidget(self.cancel)
+        for each in (begin, row):
+            each.setSpacing(3)

@@ -14,6 +14,7 @@ from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 from napari_ambiseg.viewer.widgets.shortcuts import HIDE_EXPERTS, HIDE_MODEL, Shortcut, bind
 from napari_ambiseg.viewer.widgets.style import ROUNDED, UNUSUAL
+from napari_ambiseg.viewer.widgets.swatch import swatch
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
@@ -38,7 +39,7 @@ class LookBox(QWidget):
         super().__init__(parent)
         self._showing, self._looking = showing, looking
         self.seen = {text: QCheckBox(text) for text in _SEEN}
-        self.seen["Readings"].setStyleSheet(f"color: {MODEL_COLOUR};")
+        self.seen["Readings"].setIcon(swatch(MODEL_COLOUR))
         self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
         self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
         self.map = _chooser([chosen.value for chosen in Map])
@@ -119,7 +120,6 @@ class LookBox(QWidget):
         first, second = QHBoxLayout(), QHBoxLayout()
         for row in (first, second):
             row.setSpacing(4)
-        first.addWidget(QLabel("Show"))
         for text, box in self.seen.items():
             box.setChecked(True)
             box.toggled.connect(lambda on, roles=_SEEN[text]: self.seen_changed.emit(roles, on))

@@ -34,6 +34,7 @@ class RunAgain(QToolButton):
         super().__init__(parent)
         self._showing, self._study, self._is_busy = showing, study, is_busy
         self.setText("Run again")
+        self.setStyleSheet("padding-right: 14px;")  # for the arrow of the menu
         self.setToolTip("Draw the run that is shown once more, from the same seeds, to compare with it")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)

@@ -240,6 +240,8 @@ class RunsTab(QWidget):
             choices.addWidget(button)
         choices.addStretch(1)
         self.runs_button.setChecked(True)
+        for button in (self.runs_button, self.slices_button, self.undo):
+            button.hide()  # until there is something to choose, and to take back
         for page in (self.table, self.slices):
             self._pages.addWidget(page)
         for button in (self.compare, self.again, self.forget, self.undo):

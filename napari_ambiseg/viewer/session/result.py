@@ -167,22 +167,21 @@ def told(result: Result) -> str:
 def summary(view: View, *, not_compared: str = "no experts to compare with") -> str:
     """Two lines on all readings: agreement with the experts, or why there is none, and areas."""
     count = len(view.areas_mm2)
-    empty = f"{view.empty} of {count} readings empty"
-    areas = f"Area: model {_spread(view.areas_mm2)}"
+    found = f"{view.empty} of {count} empty · model {_spread(view.areas_mm2)}"
     if view.comparison is None:
-        return f"{empty}; {not_compared}\n{areas}"
+        return f"{not_compared[:1].upper()}{not_compared[1:]}\n{found} mm²"
     c = view.comparison
     agreement = f"GED {c.ged:.3f} (unbiased {_number(c.ged_unbiased)}) · mean Dice {c.mean_dice:.3f}"
-    return f"{agreement}\n{empty}\n{areas} · experts {_spread(view.expert_areas_mm2)}"
+    return f"{agreement}\n{found}, experts {_spread(view.expert_areas_mm2)} mm²"
 
 
 def _spread(areas: NDArray[np.float64]) -> str:
-    """Smallest to largest area of those that are not empty."""
+    """Smallest to largest area in mm² of those that are not empty."""
     drawn = areas[areas > 0]
     if len(drawn) == 0:
-        return "none"
+        return "0"
     low, high = float(drawn.min()), float(drawn.max())
-    return f"{low:.0f} mm²" if round(low) == round(high) else f"{low:.0f}–{high:.0f} mm²"
+    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f}–{high:.0f}"
 
 
 def _number(value: float) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer.session.way import Way
@@ -62,6 +62,13 @@ class Player(QWidget):
         )
         self.film_button = QPushButton("Film…")
         self.film_button.setToolTip("Save the reverse diffusion as it is shown here, as GIF or MP4")
+        self._options = QWidget()
+        self.options_button = QToolButton()
+        self.options_button.setText("⋯")
+        self.options_button.setCheckable(True)
+        self.options_button.setChecked(True)
+        self.options_button.setToolTip("How fast; noise, mask or both; of one reading or of all; save as a film")
+        self.options_button.toggled.connect(self._options.setVisible)
         self.speed_box.currentIndexChanged.connect(self._set_pace)
         for box in (self.shown_box, self.whose_box):
             box.currentIndexChanged.connect(lambda *_: self.way_changed.emit(self.way))
@@ -167,14 +174,17 @@ class Player(QWidget):
         first.addWidget(self._button)
         first.addWidget(self._slider, 1)
         first.addWidget(self._label)
+        first.addWidget(self.options_button)
         for box in (self.speed_box, self.shown_box, self.whose_box):
             second.addWidget(box, 1)
         second.addWidget(self.film_button)
+        self._options.setLayout(second)
+        second.setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addLayout(first)
-        layout.addLayout(second)
+        layout.addWidget(self._options)
 
 
 def _box(texts: Sequence[str], values: Sequence[object], *, tip: str) -> QComboBox:

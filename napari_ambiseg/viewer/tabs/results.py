@@ -50,7 +50,8 @@ class ResultsBox(QWidget):
         self.summary_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.summary_label.setToolTip(
             "GED: generalised energy distance, 0 if readings and experts vary alike; smaller is better. "
-            "Unbiased: pairs of a mask with itself left out"
+            "Unbiased: pairs of a mask with itself left out. Below: how many readings are empty, and the smallest and "
+            "largest areas of those that are not, and of the experts"
         )
         self.table_tab = TableTab(showing)
         self.grouping = Grouping(showing, self)

@@ -4,8 +4,8 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen, QPixmap
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
 
 from napari_ambiseg.viewer.canvas.looks import expert_colour
 from napari_ambiseg.viewer.session.result import View
+from napari_ambiseg.viewer.widgets.swatch import swatch
 
 _AREA, _FIRST_EXPERT = 0, 1
-_LOWEST = 110  # pixels: the header and four rows
+_LOWEST, _LOWEST_ROW = 110, 16  # pixels: the header and four rows
 _FRAME = 2  # pixels
 _Index = QModelIndex | QPersistentModelIndex
 _Role = Qt.ItemDataRole
@@ -107,7 +108,7 @@ class ReadingsModel(QAbstractTableModel):
             return str(self.reading(section) + 1) if role == _Role.DisplayRole else None
         reader = self.expert(section)
         if role == _Role.DecorationRole and reader is not None:
-            return _swatch(expert_colour(reader))
+            return swatch(expert_colour(reader))
         if role == _Role.ToolTipRole:
             return self._explanation(section)
         if role == _Role.DisplayRole:
@@ -138,12 +139,6 @@ class ReadingsModel(QAbstractTableModel):
         keys = self._areas if column == _AREA else self._scores[:, column - _FIRST_EXPERT]
         descending = order == Qt.SortOrder.DescendingOrder
         self._order = np.argsort(-keys if descending else keys, kind="stable")
-
-
-def _swatch(colour: str) -> QPixmap:
-    pixmap = QPixmap(9, 9)
-    pixmap.fill(QColor(colour))
-    return pixmap
 
 
 class _Cells(QStyledItemDelegate):
@@ -187,8 +182,7 @@ class ReadingsTable(QTableView):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setMinimumSectionSize(30)
         self.setMinimumHeight(_LOWEST)
-        self.verticalHeader().setDefaultSectionSize(20)
-        self.verticalHeader().setMinimumSectionSize(18)
+        self.verticalHeader().setMinimumSectionSize(_LOWEST_ROW)
         self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.selectionModel().currentRowChanged.connect(self._on_row)
 
@@ -221,6 +215,12 @@ class ReadingsTable(QTableView):
     def expert_at(self, index: _Index) -> int | None:
         """Number of the expert of a cell; None for the others."""
         return self._model.expert(index.column())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Rows are as high as the font of the style that has come."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.verticalHeader().setDefaultSectionSize(max(self.fontMetrics().lineSpacing() + 2, _LOWEST_ROW))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A cell is pointed at: a reading, or a pair."""

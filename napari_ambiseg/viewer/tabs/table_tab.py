@@ -7,8 +7,7 @@ from napari_ambiseg.viewer.canvas.pair import pair_legend, pair_told
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.table import Metric, ReadingsTable
 
-_LINES = 2
-_HINT = "Click a cell below an expert to see that reading beside that expert."
+_HINT = "Click a cell to see both together"
 
 
 class TableTab(QWidget):
@@ -26,6 +25,9 @@ class TableTab(QWidget):
         self.legend = QLabel(pair_legend())
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setToolTip("White: what both mark. Orange: only the reading. Blue: only the expert")
+        self.hint = QLabel(_HINT)
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # the first to give way
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.pair_line = QLabel()
         self.pair_line.setWordWrap(True)
         self.pair_line.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -58,15 +60,15 @@ class TableTab(QWidget):
             group.addButton(button)
             choices.addWidget(button)
             button.toggled.connect(self._show)
-        choices.addStretch(1)
+        choices.addWidget(self.hint, 1)
         choices.addWidget(self.legend)
         self._metrics[Metric.DICE].setChecked(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(3)
+        layout.addWidget(self.table, 1)  # above the rest, so that its rows stay where they are when that grows
         layout.addLayout(choices)
         layout.addWidget(self.pair_line)
-        layout.addWidget(self.table, 1)
 
     def _show(self) -> None:
         result = self._showing.seen_result
@@ -79,11 +81,9 @@ class TableTab(QWidget):
         if view is not None:
             self.table.select(selected, expert)
         has_experts = view is not None and view.comparison is not None
-        self.pair_line.setVisible(has_experts)
-        line = self.pair_line.fontMetrics().lineSpacing()
-        self.pair_line.setMinimumHeight(_LINES * line + 2)  # so that the rows stay where they are
-        self.legend.setVisible(has_experts and expert is not None)
-        if view is not None and has_experts and expert is not None:
+        is_pair = has_experts and expert is not None
+        self.hint.setText(_HINT if has_experts and not is_pair else "")
+        self.legend.setVisible(is_pair)
+        self.pair_line.setVisible(is_pair)
+        if view is not None and expert is not None and is_pair:
             self.pair_line.setText(pair_told(view, selected=selected, expert=expert))
-        else:
-            self.pair_line.setText(_HINT)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from qtpy.QtWidgets import QAbstractButton
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QAbstractButton, QWidget
 
 from napari_ambiseg.viewer.image.windows import WINDOWS
 
@@ -34,6 +35,7 @@ RUN = Shortcut("Alt+R", "Draw readings on the slice that is shown")
 MORE = Shortcut("Alt+M", "Draw more readings and add them to those that are shown")
 CANCEL = Shortcut("Esc", "Stop the run after its current step; before that, end placing the box")
 PLACE = Shortcut("Alt+B", "Place the box, in which the model reads, on the lesion")
+FOLD = Shortcut("Alt+O", "Fold the settings away, or open them")
 ZOOM = Shortcut("Alt+Z", "Fill the view with the box")
 
 ACCEPT = Shortcut("Alt+A", "Make the selected reading a mask of your own, to paint on")
@@ -41,13 +43,19 @@ KEEP = Shortcut("Alt+K", "Keep what is shown: masks, tables, pictures, a report,
 HIDE_MODEL = Shortcut("Alt+1", "Blinded reading: hide the model's readings, and every figure on them")
 HIDE_EXPERTS = Shortcut("Alt+2", "Blinded reading: hide the experts' masks, and every figure on them")
 
-ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, ACCEPT, KEEP, HIDE_MODEL, HIDE_EXPERTS)
+ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, FOLD, ACCEPT, KEEP, HIDE_MODEL, HIDE_EXPERTS)
 
 
 def bind(button: QAbstractButton, shortcut: Shortcut) -> None:
     """Give a button its key and its tooltip."""
     button.setShortcut(shortcut.keys)
     button.setToolTip(shortcut.tip)
+
+
+def bind_within(holder: QWidget, button: QAbstractButton, shortcut: Shortcut) -> None:
+    """Give a button its key as long as ``holder`` is seen: the button itself may be folded away."""
+    button.setToolTip(shortcut.tip)
+    QShortcut(QKeySequence(shortcut.keys), holder).activated.connect(button.click)
 
 
 def help_html(shortcuts: Iterable[Shortcut] = ALL) -> str:

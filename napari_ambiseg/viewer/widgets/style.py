@@ -4,12 +4,12 @@ The colours of what must not be overlooked are legible in a light window and in 
 """
 
 TIGHT = """
-QComboBox { padding: 2px 2px 2px 6px; border: 1px solid transparent; }
+QComboBox { padding: 1px 2px 1px 6px; border: 1px solid transparent; }
 QComboBox::drop-down { width: 18px; }
-QPushButton { padding: 3px 5px; border: 1px solid transparent; }
-QToolButton { padding: 2px 4px; border: 1px solid palette(highlight); border-radius: 2px; }
-QToolButton:hover, QToolButton:checked { background: palette(highlight); }
-QAbstractSpinBox { min-width: 44px; padding: 1px 8px; border: 1px solid transparent; }
+QPushButton { padding: 2px 5px; border: 1px solid transparent; }
+QToolButton { padding: 1px 4px; border: 1px solid rgba(128, 128, 128, 150); border-radius: 2px; }
+QToolButton:hover, QToolButton:checked { background: rgba(128, 128, 128, 90); }
+QAbstractSpinBox { min-width: 44px; padding: 0px 8px; border: 1px solid transparent; }
 QPushButton:focus, QToolButton:focus, QComboBox:focus, QAbstractSpinBox:focus { border: 1px solid palette(text); }
 QSlider::handle:horizontal:focus { background: palette(text); }
 QCheckBox:focus, QRadioButton:focus { text-decoration: underline; }

@@ -1,9 +1,9 @@
 """A scroll area for a dock: a screen may be too low for it, but what is in it is never cut off at the side."""
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
-NARROWEST = 320  # pixels
+NARROWEST, USUAL = 320, 372  # pixels
 
 
 class TallScroll(QScrollArea):
@@ -16,6 +16,10 @@ class TallScroll(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inner)
+
+    def sizeHint(self) -> QSize:
+        """How wide the dock is before anybody has drawn at its edge."""
+        return QSize(USUAL, super().sizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The content asks for another size, for instance because its style sheet has come."""

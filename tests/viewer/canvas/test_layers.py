@@ -60,7 +60,7 @@ def test_the_threshold_empties_small_readings_and_changes_nothing_else(make_resu
 
 def test_the_summary_counts_empty_readings(make_result: Make) -> None:
     view = derive(make_result(), 1.0)
-    assert f"{view.empty} of 16 readings empty" in summary(view)
+    assert f"{view.empty} of 16 empty" in summary(view)
     assert f"GED {view.comparison.ged:.3f}" in summary(view)
 
 

@@ -91,7 +91,8 @@ def test_the_reading_alone_comes_back(qtbot: QtBot, tab: TableTab, showing: Show
     else:
         click(qtbot, tab, 3, 0 if back == "area" else 4)
     assert (showing.selected, showing.expert) == (3, None)
-    assert "Click a cell" in tab.pair_line.text()
+    assert "Click a cell" in tab.hint.text()
+    assert not tab.pair_line.isVisible()
     assert not tab.legend.isVisible()
 
 
