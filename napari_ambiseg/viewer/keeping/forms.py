@@ -55,6 +55,10 @@ def _why_no_comparison(kept: Kept) -> str:
     return "" if kept.view.comparison is not None else "no experts to compare with"
 
 
+def _why_not_opened(kept: Kept) -> str:
+    return kept.hidden.told[:1].lower() + kept.hidden.told[1:]
+
+
 def why_no_film(kept: Kept) -> str:
     """Why there is no film; "" if there is one."""
     return "" if len(kept.result.sampled.steps) > 1 else "this model draws in one step"
@@ -97,7 +101,16 @@ TABLES = (
 VIEW = Form("Picture of the view…", "view", ".png", "PNG", None, tip="What the canvas shows, at twice its size")
 WHOLE = Form("Picture of the whole slice…", "slice", ".png", "PNG", None, tip="All of it, enlarged")
 REPORT = Form("Report…", "report", ".html", "HTML", _REPORT, tip="One page, for a browser or a printer")
-REPORT_OPENED = Form("Report, opened in the browser…", "report", ".html", "HTML", _REPORT, tip=REPORT.tip, opens=True)
+REPORT_OPENED = Form(
+    "Report, opened in the browser…",
+    "report",
+    ".html",
+    "HTML",
+    _REPORT,
+    _why_not_opened,
+    tip=REPORT.tip,
+    opens=True,
+)
 SESSION = Form(
     "Session file…",
     "session",

@@ -94,8 +94,15 @@ class KeepingBox(QWidget):
         if result is None or view is None:
             return None
         others = [other for other in self._study.of(result.request.where) if other is not result]
-        selected = self._showing.selected
-        return keep(result, view, self._viewer.layers, others=others, selected=selected, look=self._look())
+        return keep(
+            result,
+            view,
+            self._viewer.layers,
+            others=others,
+            selected=self._showing.selected,
+            look=self._look(),
+            hidden=self._showing.hidden,
+        )
 
     def keep(self, form: Form) -> None:
         """Ask where, and write it there."""
@@ -243,14 +250,15 @@ def _changes(session: Session) -> str:
 
 
 def _said(kept: Kept) -> list[str]:
-    """What stands below a picture."""
+    """What stands below a picture: nothing of what is hidden on it."""
     sampled, view = kept.result.sampled, kept.view
     experts, threshold = len(kept.result.request.experts.masks), 100 * view.threshold
     rendered = " · rendered pixels, real outlines" if kept.rendered else ""
     readings = (
         f"{len(view.readings)} readings by {sampled.model_name}, {view.empty} empty (threshold {threshold:.0f} %)"
     )
-    return [kept.result.request.image_name + rendered, f"{readings} · {experts} experts"]
+    seen = [*([] if kept.hidden.model else [readings]), *([] if kept.hidden.experts else [f"{experts} experts"])]
+    return [kept.result.request.image_name + rendered, " · ".join(seen) or kept.hidden.told]
 
 
 def _with_suffix(path: Path, suffix: str) -> Path:

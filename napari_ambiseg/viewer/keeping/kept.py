@@ -19,6 +19,7 @@ from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
 from napari_ambiseg.io.session_record import Drawing
 from napari_ambiseg.viewer.image.origin import InPatient, origin_of, patient_of
 from napari_ambiseg.viewer.keeping.accepted import accepted_of, masks_on
+from napari_ambiseg.viewer.session.blinding import Hidden
 from napari_ambiseg.viewer.session.result import Result, View
 
 _LONGEST_NAME = 80
@@ -39,6 +40,7 @@ class Kept:
         rendered: Whether the pixels are computer-made.
         selected: Number of the reading that stands out.
         look: How it is shown: plain values, for a session file.
+        hidden: What must not be seen now; it is kept nevertheless.
     """
 
     result: Result
@@ -51,6 +53,7 @@ class Kept:
     rendered: bool = False
     selected: int = 0
     look: dict[str, Any] = field(default_factory=dict[str, Any])
+    hidden: Hidden = field(default_factory=Hidden)
 
     @property
     def index(self) -> int:
@@ -104,6 +107,7 @@ def keep(
     others: Iterable[Result] = (),
     selected: int = 0,
     look: dict[str, Any] | None = None,
+    hidden: Hidden = Hidden(),  # noqa: B008 (frozen)
 ) -> Kept:
     """Take the record.
 
@@ -114,6 +118,7 @@ def keep(
         others: What else was drawn on the slice.
         selected: Number of the reading that stands out.
         look: How it is shown.
+        hidden: What must not be seen now.
     """
     found = list(layers)
     where = result.request.where
@@ -133,6 +138,7 @@ def keep(
         rendered=origin is not None and origin.rendered,
         selected=selected,
         look=look or {},
+        hidden=hidden,
     )
 
 

@@ -134,6 +134,29 @@ def test_reports_pictures_films_and_tables_are_kept(
             assert np.asarray(picture).std() > 5
 
 
+def test_what_is_hidden_stands_below_no_picture_and_is_opened_in_no_browser(
+    drawn: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {}
+    for hidden in ({}, {"experts": True}, {"model": True}, {"model": True, "experts": True}):
+        drawn.showing.hide(model=False, experts=False)
+        drawn.showing.hide(**hidden)
+        keep(drawn, qtbot, forms.VIEW, tmp_path / "v.png", monkeypatch)
+        with Picture.open(tmp_path / "v.png") as picture:
+            said["+".join(hidden)] = picture.text["Comment"]
+        drawn.keeping.menu.refresh()
+        assert drawn.keeping.menu.action(forms.REPORT_OPENED).isEnabled() == (not hidden)
+        assert drawn.keeping.menu.action(forms.REPORT).isEnabled()  # whoever keeps it decides when to open it
+    found = {name: ("empty" in text, "3 experts" in text) for name, text in said.items()}
+    assert found == {
+        "": (True, True),
+        "experts": (True, False),
+        "model": (False, True),
+        "model+experts": (False, False),
+    }
+    assert "Model and experts are hidden" in said["model+experts"]
+
+
 def test_a_picture_is_written_by_another_thread_than_the_windows(
     drawn: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
