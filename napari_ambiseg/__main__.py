@@ -7,6 +7,7 @@ Here are only the words; ``commands`` does the work. It is imported where it is 
 takes seconds, and ``--help`` should not.
 """
 
+import gc
 import json
 import os
 import sys
@@ -55,6 +56,7 @@ def view_command(
         check_folder(save)
     if find_spec("napari") is None:
         raise SettingsError('the viewer needs napari, which is not installed; run `pip install "napari-ambiseg[all]"`')
+    gc.disable()  # what is imported and opened stays; the viewer collects garbage once it is there
     from napari_ambiseg.viewer.app import main as open_viewer
 
     return open_viewer(files or [], save_to=save)

@@ -1,17 +1,21 @@
-"""A case of a folder (see ``io.case_layout``) as arrays: a picture or volume, and its experts' masks."""
+"""A case of a folder (see ``io.case_layout``) as arrays: a picture or volume, and its experts' masks.
+
+Libraries of file forms are imported when a file is read, because the viewer knows this module from its start.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.case_layout import Case
-from napari_ambiseg.io.nifti import NIFTI_SUFFIXES, Volume, read_nifti
-from napari_ambiseg.io.picture import read_picture
-from napari_ambiseg.io.tiff_spacing import tiff_spacing_mm
+from napari_ambiseg.io.recognise import NIFTI_SUFFIXES
+
+if TYPE_CHECKING:
+    from napari_ambiseg.io.nifti import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class CaseImage:
     values: NDArray[Any]
     spacing_mm: tuple[float, float] | None
     z_mm: NDArray[np.float64]
-    volume: Volume | None = None
+    volume: "Volume | None" = None
 
 
 def read_case_image(path: Path) -> CaseImage:
@@ -38,8 +42,13 @@ def read_case_image(path: Path) -> CaseImage:
         DataFileError: If it cannot be read, is in colour, or holds several pictures.
     """
     if path.name.lower().endswith(NIFTI_SUFFIXES):
+        from napari_ambiseg.io.nifti import read_nifti
+
         volume = read_nifti(path)
         return CaseImage(volume.pixels, volume.spacing_mm, volume.z_mm, volume)
+    from napari_ambiseg.io.picture import read_picture
+    from napari_ambiseg.io.tiff_spacing import tiff_spacing_mm
+
     pixels = read_picture(path).pixels
     if pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4):
         colours = pixels[..., : 1 if pixels.shape[2] == 2 else 3]  # without how opaque it is
@@ -77,11 +86,15 @@ def read_case_mask(path: Path, image: CaseImage) -> NDArray[np.bool_]:
     """
     where = f"{path.parent.name}/{path.name}"
     if path.name.lower().endswith(NIFTI_SUFFIXES):
+        from napari_ambiseg.io.nifti import read_nifti
+
         volume = read_nifti(path)
         values = volume.pixels
         if image.volume is not None and not volume.lies_with(image.volume):
             raise DataFileError(f"{where} is not on the grid of its image; resample it there")
     else:
+        from napari_ambiseg.io.picture import read_picture
+
         values = read_picture(path).pixels
         if values.ndim == 3 and values.shape[2] in (2, 3, 4):
             values = _one_channel(values)

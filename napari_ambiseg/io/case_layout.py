@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
+from napari_ambiseg.io.recognise import NIFTI_SUFFIXES
 
 TABLE = "slices.csv"
 _MASKS = (".png", ".tif", ".tiff", ".npy", *NIFTI_SUFFIXES)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io.recognise import files_below, has_preamble
 
 PADDING_HU = -2000.0
 """What pixels outside the scanned circle become."""
@@ -235,26 +236,6 @@ def find_series(folder: Path, progress: Callable[[int], object] = lambda count: 
 def ordered(headers: Sequence[DicomHeader]) -> tuple[DicomHeader, ...]:
     """Slices along the normal of their planes; of several at one place the lowest number comes first."""
     return tuple(sorted(headers, key=lambda header: (round(header.along_mm, 3), header.number, header.path)))
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files in a folder and below, but hidden ones; links to folders are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
-
-
-def has_preamble(path: Path) -> bool:
-    """Whether a file begins like DICOM.
-
-    Raises:
-        DataFileError: If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return path.is_file() and file.read(132)[128:] == b"DICM"
-    except OSError as error:
-        raise DataFileError(f"cannot read {path} ({error.strerror or error}); check its permissions") from error
 
 
 def open_dataset(path: Path, *, pixels: bool, more: Sequence[str] = ()) -> pydicom.Dataset:

@@ -16,9 +16,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.dicom import DicomHeader, files_below, has_preamble, header_of, open_dataset, ordered
-
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+from napari_ambiseg.io.dicom import DicomHeader, header_of, open_dataset, ordered
+from napari_ambiseg.io.recognise import files_below, is_dicom
 
 _MORE = (
     "ImageType",
@@ -122,34 +121,17 @@ def siblings(path: Path, progress: Progress = lambda count: None) -> tuple[Path,
     same = list[Path]()
     for other in sorted(path.parent.iterdir()):
         progress(1)
-        if other == path or (_is_dicom(other) and _series_of(other) == series):
+        if other == path or (is_dicom(other) and _series_of(other) == series):
             same.append(other)
     return tuple(same)
-
-
-def holds_dicom(folder: Path, *, looks: int = 200) -> bool:
-    """Whether one of the first files in a folder, or below it, is DICOM."""
-    for number, path in enumerate(files_below(folder)):
-        if number >= looks:
-            return False
-        if _is_dicom(path):
-            return True
-    return False
 
 
 def _all_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from (file for file in files_below(path) if _is_dicom(file))
+            yield from (file for file in files_below(path) if is_dicom(file))
         else:
             yield path
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        return path.is_file() and has_preamble(path)
-    except DataFileError:
-        return False
 
 
 def _series_of(path: Path) -> object:

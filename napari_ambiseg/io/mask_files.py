@@ -37,18 +37,6 @@ _MOST_BYTES = 2**30  # of masks as large as the volume that they are laid over
 _COMMENT = 6  # NIfTI's code of an extension of plain text
 
 
-def flat_affine(spacing_mm: tuple[float, float], *, thickness_mm: float = 1.0) -> NDArray[np.float64]:
-    """The matrix of a slice of which nothing is known but the height and width of a pixel."""
-    return np.diag([spacing_mm[1], spacing_mm[0], thickness_mm, 1.0])
-
-
-def affine_of_slice(affine: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-    """The matrix of one slice of a volume, as a volume of its own."""
-    moved = affine.copy()
-    moved[:, 3] = affine @ [0, 0, index, 1]
-    return moved
-
-
 def save_nifti(
     path: Path, *, masks: Layers, names: Sequence[str], affine: NDArray[np.float64], like: Path | None = None
 ) -> None:

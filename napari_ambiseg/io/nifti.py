@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.errors import DataFileError
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-
 _DAMAGE = (
     OSError,
     EOFError,

@@ -24,7 +24,6 @@ from urllib.request import Request, urlopen
 from platformdirs import user_cache_path
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.dicom import open_dataset
 
 SERVICE = "https://services.cancerimagingarchive.net/nbia-api/services/v1"
 
@@ -120,6 +119,8 @@ def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> Generator[Fe
 
 def _unpack(packed: Path, folder: Path, series_uid: str) -> None:
     """The DICOM files of a ZIP, under names of our own."""
+    from napari_ambiseg.io.dicom import open_dataset
+
     folder.mkdir()
     try:
         with zipfile.ZipFile(packed) as archive:

@@ -27,8 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import eye_array, kron, vstack
 
 from napari_ambiseg.readings.pairs import Pairs, all_pairs
 
@@ -146,6 +144,8 @@ def _spread(distance: NDArray[np.float64], unbiased: bool) -> float:
 
 
 def _matched(iou: NDArray[np.float64]) -> float:
+    from scipy.optimize import linear_sum_assignment  # a third of a second that the viewer's start need not wait for
+
     common = math.lcm(*iou.shape)
     if common > _LARGEST_TILING:
         return _transported(iou)
@@ -155,6 +155,9 @@ def _matched(iou: NDArray[np.float64]) -> float:
 
 def _transported(iou: NDArray[np.float64]) -> float:
     """The same without copies: the optimum of the transportation problem."""
+    from scipy.optimize import linprog
+    from scipy.sparse import eye_array, kron, vstack
+
     s, r = iou.shape
     shares = vstack([kron(eye_array(s), np.ones((1, r))), kron(np.ones((1, s)), eye_array(r))])
     given = np.r_[np.full(s, 1 / s), np.full(r, 1 / r)]

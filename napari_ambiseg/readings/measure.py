@@ -7,8 +7,6 @@ perpendicular to it, both as a calliper would measure them: dents and gaps betwe
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import cdist
 
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.readings.masks import check_readings, pixel_counts
@@ -53,6 +51,9 @@ def _check(readings: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> None
 
 
 def _axes(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> tuple[float, float]:
+    from scipy.spatial import ConvexHull  # a quarter of a second that the viewer's start need not wait for
+    from scipy.spatial.distance import cdist
+
     rows = np.flatnonzero(mask.any(axis=-1))
     if rows.size == 0:
         return 0.0, 0.0

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.readings.masks import boxed, check_readings, pixel_counts
@@ -191,6 +189,9 @@ def _different(readings: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[
 
 def _clustered(iou: NDArray[np.float64], copies: NDArray[np.float64], similar_iou: float) -> list[NDArray[np.intp]]:
     """Groups of the masks behind a matrix of IoU, each mask as many readings as it has copies."""
+    from scipy.cluster.hierarchy import fcluster, linkage  # not before it is needed: the viewer's start is the quicker
+    from scipy.spatial.distance import squareform
+
     if len(iou) < 2:
         return [np.arange(len(iou))] if len(iou) else []
     repeated = np.repeat(np.arange(len(iou)), copies.astype(int))  # copies pull a group's mean as readings do

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from napari_ambiseg.readings.masks import check_readings
 
@@ -84,6 +83,8 @@ def _estimate(
     decisions: NDArray[np.float64], pixels: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """W of each pattern (K,), sensitivities and specificities (R,)."""
+    from scipy.special import expit, logit  # not before it is needed: the viewer's start is the quicker
+
     readers = decisions.shape[1]
     p, q = np.full((2, readers), _FIRST)
     prior = logit(pixels @ decisions.sum(axis=1) / (pixels.sum() * readers))

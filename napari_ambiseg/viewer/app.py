@@ -4,7 +4,8 @@ With a folder to save to, it waits for the readings, saves what it shows and clo
 screen.
 """
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import napari
@@ -19,7 +20,7 @@ from napari_ambiseg.viewer.panel import ReadingsPanel
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
-_LOOK_MS, _SAME_LOOKS, _MOST_LOOKS = 100, 3, 50  # until layouts and canvas are drawn
+_LOOK_MS, _SAME_LOOKS, _MOST_LOOKS = 100, 4, 50  # until layouts and canvas are drawn
 
 
 def main(files: Sequence[Path], save_to: Path | None = None) -> int:
@@ -38,15 +39,21 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     """
     viewer = Viewer(title="AmbiSeg: for research, not for diagnosis")
     try:
-        panel = open_everything(viewer, files)
+        panel = _open_all(viewer, files)
     except AmbisegError:
         viewer.close()
         raise
+    gc.freeze()
+    gc.enable()
     if save_to is None:
         QTimer.singleShot(0, panel.run)
+        zooming = _when_settled(viewer, panel.zoom)
         napari.run()
+        zooming.stop()
         return 0
     try:
+        _settle(viewer)
+        panel.zoom()
         for path in run_and_save(viewer, panel, save_to):
             print(f"saved {path}")
     finally:
@@ -60,6 +67,13 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     Raises:
         DataFileError: If a file cannot be opened.
     """
+    panel = _open_all(viewer, files)
+    _settle(viewer)
+    panel.zoom()
+    return panel
+
+
+def _open_all(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     viewer.window.resize(*_SIZE)
     for file in files:
         _open(viewer, file)
@@ -70,8 +84,6 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     viewer.canvas.overlays["scale_bar"].visible = True
     if panel.form.image.image is not None:
         viewer.layers.selection.active = panel.form.image.image
-    _settle(viewer)  # the canvas has its size only when the dock has taken its own
-    panel.zoom()
     return panel
 
 
@@ -107,13 +119,31 @@ def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Pat
 
 
 def _settle(viewer: Viewer) -> None:
-    """Let the window work until the canvas keeps its size."""
+    """Let the window work until the canvas keeps its size: it has it only when the dock has taken its own."""
+    waiting = QEventLoop()
+    looking = _when_settled(viewer, waiting.quit)
+    waiting.exec()
+    looking.stop()
+
+
+def _when_settled(viewer: Viewer, then: Callable[[], object]) -> QTimer:
+    """Do something when the canvas keeps its size, or after some seconds; the window works meanwhile.
+
+    Returns:
+        The timer that looks; it must be kept.
+    """
     sizes: list[tuple[int, ...]] = []
-    while len(sizes) < _MOST_LOOKS and sizes[-_SAME_LOOKS:] != [tuple(viewer.canvas.size)] * _SAME_LOOKS:
+    timer = QTimer()
+
+    def look() -> None:
         sizes.append(tuple(viewer.canvas.size))
-        waiting = QEventLoop()
-        QTimer.singleShot(_LOOK_MS, waiting.quit)
-        waiting.exec()
+        if sizes[-_SAME_LOOKS:] == sizes[-1:] * _SAME_LOOKS or len(sizes) >= _MOST_LOOKS:
+            timer.stop()
+            then()
+
+    timer.timeout.connect(look)
+    timer.start(_LOOK_MS)
+    return timer
 
 
 def _open(viewer: Viewer, file: Path) -> None:

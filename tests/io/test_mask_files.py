@@ -10,8 +10,9 @@ import tifffile
 from nibabel.orientations import axcodes2ornt, ornt_transform
 
 from napari_ambiseg.errors import DataFileError, InputImageError
+from napari_ambiseg.io.affine import affine_of_slice, flat_affine
 from napari_ambiseg.io.export import NOTICE
-from napari_ambiseg.io.mask_files import affine_of_slice, flat_affine, save_nifti, save_tiff
+from napari_ambiseg.io.mask_files import save_nifti, save_tiff
 from napari_ambiseg.io.nifti import read_nifti, read_nifti_times
 from napari_ambiseg.io.tiff_spacing import tiff_spacing_mm
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from napari_ambiseg.errors import DataFileError, InputImageError
 from napari_ambiseg.io.case_files import read_case_image, read_case_masks
 from napari_ambiseg.io.case_layout import Case, Folder, look_into
-from napari_ambiseg.io.dicom_files import holds_dicom
+from napari_ambiseg.io.recognise import holds_dicom
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.intensity import Intensity
 from trainer.preparation.framing import Frame, middle, middle_of_mask

@@ -19,6 +19,7 @@ from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 
 _LIVE_MS = 80  # between two steps that are drawn while a run goes on
+_TOLD_MS = 200  # between two words on how far it is: a progress bar paints at once, 10 ms of the window's time
 
 
 class Runs(QObject):
@@ -62,6 +63,10 @@ class Runs(QObject):
         self._live.setSingleShot(True)
         self._live.setInterval(_LIVE_MS)
         self._live.timeout.connect(self._show_live)
+        self._told = QTimer(self)
+        self._told.setSingleShot(True)
+        self._told.setInterval(_TOLD_MS)
+        self._told.timeout.connect(self._tell)
         self._next_slice = QTimer(self)  # one in each turn of the event loop: the window goes on meanwhile
         self._next_slice.timeout.connect(self._make_next)
         self.sampler.begun.connect(self._on_begun)
@@ -133,15 +138,20 @@ class Runs(QObject):
 
     def _on_advance(self, advance: Advance) -> None:
         self._picture.add(advance)
-        self.progressed.emit(self._picture)
-        if not self._live.isActive():
-            self._live.start()
+        for timer in (self._told, self._live):
+            if not timer.isActive():
+                timer.start()
+
+    def _tell(self) -> None:
+        if self._request is not None:
+            self.progressed.emit(self._picture)
 
     def _show_live(self) -> None:
         if self.is_running and self._request is not None and self._request.where == self._where():
             self._presenter.show_running(self._request, self._picture)
 
     def _on_drawn(self, result: Result) -> None:
+        self._tell()
         self._fulfilled += 1
         self._request = None
         self._study.add(result)

@@ -12,10 +12,8 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io.dicom import has_preamble
-from napari_ambiseg.io.dicom_files import DICOM_SUFFIXES
-from napari_ambiseg.io.mask_files import affine_of_slice, flat_affine
-from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
+from napari_ambiseg.io.affine import affine_of_slice, flat_affine
+from napari_ambiseg.io.recognise import DICOM_SUFFIXES, NIFTI_SUFFIXES, has_preamble
 from napari_ambiseg.io.session_record import Drawing
 from napari_ambiseg.viewer.image.origin import InPatient, origin_of, patient_of
 from napari_ambiseg.viewer.keeping.accepted import accepted_of, masks_on

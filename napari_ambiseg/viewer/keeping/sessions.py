@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from napari_ambiseg.engine import GreyScale, Placement, Sampled, SamplingOptions, SliceInput, bundled_models
 from napari_ambiseg.errors import AmbisegError, DataFileError
-from napari_ambiseg.io.mask_files import affine_of_slice
+from napari_ambiseg.io.affine import affine_of_slice
 from napari_ambiseg.io.provenance import sha256_of, versions
 from napari_ambiseg.io.session_file import source_changed
 from napari_ambiseg.io.session_record import Drawn, GridPlacement, ModelUsed, Plain, Session, Source, Trajectory

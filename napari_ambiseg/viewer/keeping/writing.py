@@ -1,4 +1,7 @@
-"""Writes what is kept, each as the file that it is wanted as. No window is needed, and any thread will do."""
+"""Writes what is kept, each as the file that it is wanted as. No window is needed, and any thread will do.
+
+Libraries that write files are imported when one is written, for napari's start need not wait for them.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,11 +12,8 @@ import numpy as np
 from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.io.animation import Progress, save_film
-from napari_ambiseg.io.dicom_seg import DrawnBy, Segment, save_dicom_seg
 from napari_ambiseg.io.export import save_comparison_csv, save_measures_csv, save_readings_npz
 from napari_ambiseg.io.film_frames import Film, Shown
-from napari_ambiseg.io.mask_files import save_nifti, save_tiff
-from napari_ambiseg.io.report import save_report
 from napari_ambiseg.io.session_file import save_session
 from napari_ambiseg.readings.distribution import sizes
 from napari_ambiseg.readings.intensity import Intensity
@@ -28,11 +28,15 @@ def no_progress(done: int, total: int) -> None:
 
 def keep_nifti(kept: Kept, path: Path) -> None:
     """All masks on the grid of the image's own NIfTI file, or where the slice lies, as volumes of a fourth axis."""
+    from napari_ambiseg.io.mask_files import save_nifti
+
     save_nifti(path, masks=kept.masks[:, None], names=kept.names, affine=kept.affine, like=kept.nifti)
 
 
 def keep_tiff(kept: Kept, path: Path) -> None:
     """All masks as named pages."""
+    from napari_ambiseg.io.mask_files import save_tiff
+
     save_tiff(path, masks=kept.masks, names=kept.names, spacing_mm=kept.result.request.plane.spacing_mm)
 
 
@@ -49,6 +53,8 @@ def keep_dicom_seg(kept: Kept, path: Path) -> None:
     Raises:
         InputImageError: If the image is not from DICOM.
     """
+    from napari_ambiseg.io.dicom_seg import DrawnBy, Segment, save_dicom_seg
+
     if (why := why_no_dicom_seg(kept)) or kept.file is None:
         raise InputImageError(f"the masks cannot be kept as DICOM SEG: {why}; keep them as NIfTI instead")
     readings, experts = len(kept.view.readings), len(kept.result.request.experts.masks)
@@ -87,6 +93,8 @@ def keep_measures(kept: Kept, path: Path) -> None:
 
 def keep_report(kept: Kept, path: Path) -> None:
     """The page that is printed."""
+    from napari_ambiseg.io.report import save_report
+
     save_report(path, session_of(kept), made=datetime.now())
 
 

@@ -1,5 +1,7 @@
 """What napari asks when a file or folder is dropped on it: whether we open it, and as which layers.
 
+Libraries that read files are imported when one is read: together they would take a second of napari's start.
+
 Problems that hinder nothing become notifications; others are raised, and napari shows their sentence.
 
 napari hands over files that are dropped together one by one. Each file of a DICOM series stands for its series, so the
@@ -18,10 +20,7 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.case_layout import looks_like_cases
-from napari_ambiseg.io.dicom_files import DICOM_SUFFIXES, holds_dicom
-from napari_ambiseg.io.dicom_volume import read_dicom
-from napari_ambiseg.io.nifti import NIFTI_SUFFIXES
-from napari_ambiseg.io.nifti_volume import read_nifti_volume
+from napari_ambiseg.io.recognise import DICOM_SUFFIXES, HDF5_SUFFIXES, NIFTI_SUFFIXES, holds_dicom, is_dicom
 from napari_ambiseg.viewer.image.origin import patient_of
 from napari_ambiseg.viewer.opening import sources
 from napari_ambiseg.viewer.opening.volumes import LayerData, image_data, labels_data
@@ -32,7 +31,6 @@ Reader = Callable[[str | Sequence[str]], list[LayerData]]
 NOTHING_NEW: Any = [(None,)]
 """What napari takes for a file that was read and brings no layer."""
 
-_HDF5_SUFFIXES = (".h5", ".hdf5")
 _PAUSE_S = 5.0  # between files that are not dropped together, at least
 
 
@@ -44,7 +42,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     if file.is_dir():
         return sources.read_folder if looks_like_cases(file) else read_dicom_paths if holds_dicom(file) else None
     name = file.name.lower()
-    if name.endswith(_HDF5_SUFFIXES):
+    if name.endswith(HDF5_SUFFIXES):
         return sources.read_file
     if name.endswith(NIFTI_SUFFIXES):
         return read_nifti_path
@@ -60,6 +58,8 @@ def read_dicom_paths(path: str | Sequence[str]) -> list[LayerData]:
     Raises:
         DataFileError: If there is nothing to show in a folder, or pixels cannot be read.
     """
+    from napari_ambiseg.io.dicom_volume import read_dicom
+
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
     is_file = len(paths) == 1 and paths[0].is_file()
     if is_file and (layer := _already_open(paths[0])) is not None:
@@ -86,6 +86,8 @@ def read_nifti_path(path: str | Sequence[str]) -> list[LayerData]:
     Raises:
         DataFileError: If it cannot be read.
     """
+    from napari_ambiseg.io.nifti_volume import read_nifti_volume
+
     file = Path(path if isinstance(path, str) else path[0])
     volume, is_labels = read_nifti_volume(file)
     warn(file.name, volume.notes)
@@ -116,10 +118,4 @@ def _say_open(file: Path, layer: Layer) -> None:
 
 def _is_dicom(path: Path) -> bool:
     """Whether a file calls itself DICOM, or is without saying so by its name."""
-    if path.name.lower().endswith(DICOM_SUFFIXES):
-        return True
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    return path.name.lower().endswith(DICOM_SUFFIXES) or is_dicom(path)

@@ -19,7 +19,6 @@ from superqt.utils import create_worker
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.files import write_atomically
-from napari_ambiseg.io.dicom_volume import read_dicom
 from napari_ambiseg.io.tcia import Fetched, cached_series, fetch_series
 from napari_ambiseg.io.volume import ImageVolume
 from napari_ambiseg.phantom.real_nodule import RealNodule, real_nodule
@@ -54,6 +53,8 @@ def real_nodule_sample() -> list[LayerData]:
     Raises:
         DataFileError: If the archive cannot be reached, or what it sends is not the scan that was outlined.
     """
+    from napari_ambiseg.io.dicom_volume import read_dicom
+
     nodule = real_nodule()
     folder = cached_series(nodule.series_uid) or _fetched(nodule.series_uid)
     if folder is None:

@@ -63,6 +63,13 @@ class LivePicture:
 
     @property
     def frame(self) -> Frame:
-        """All readings as they are now; the arrays change with the next step."""
+        """What is worth seeing now: readings that are there, and the one that is watched.
+
+        Of the others, the first steps are noise: its outlines would hide those that mean something, and take long to
+        trace. The noise is that of the next step as soon as it is done.
+        """
         progress = self.progress
-        return Frame(progress.done, progress.total, self._log_snr, self._x_t, self._x_hat)
+        is_shown = self._steps == self._total
+        is_shown[self.watched] = True
+        x_hat = np.where(is_shown[:, None, None], self._x_hat, np.float32(-1))
+        return Frame(progress.done, progress.total, self._log_snr, self._x_t, x_hat)

@@ -9,10 +9,19 @@ def advance(first: int, stop: int, step: int, value: float) -> Advance:
     return Advance(range(first, stop), step, 3, float(step), masks, masks)
 
 
-def test_readings_that_have_not_begun_show_nothing() -> None:
+def shown(picture: LivePicture) -> list[bool]:
+    return (picture.frame.x_hat > 0).any(axis=(1, 2)).tolist()
+
+
+def test_readings_are_shown_when_they_are_there_and_one_of_those_under_way() -> None:
     picture = LivePicture(4, (2, 2))
+    assert shown(picture) == [False] * 4
     picture.add(advance(1, 3, 1, 0.5))
-    assert (picture.frame.x_hat > 0).any(axis=(1, 2)).tolist() == [False, True, True, False]
+    assert shown(picture) == [False, True, False, False]
+    picture.add(advance(1, 3, 3, 0.5))
+    assert shown(picture) == [False, True, True, False]
+    picture.add(advance(3, 4, 2, 0.5))
+    assert shown(picture) == [False, True, True, True]
 
 
 def test_progress_counts_steps_and_finished_readings() -> None:
