@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import napari
 import numpy as np
 import pytest
 import torch
 from napari.layers import Image
+from qtpy.QtCore import QThreadPool
 from torch import Tensor, nn
 
 from napari_ambiseg import engine
@@ -20,8 +22,13 @@ from napari_ambiseg.models.segmenter import SamplingOptions, register
 from napari_ambiseg.viewer.image.experts import Experts
 from napari_ambiseg.viewer.image.plane import pixels_of, plane_of
 from napari_ambiseg.viewer.image.where import where_of
+from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.session.result import Request, Result
 from napari_ambiseg.viewer.session.settings import Settings
+from napari_ambiseg.viewer.session.showing import Showing
+
+LONG = 60_000  # milliseconds; runs take a fraction of a second, but a test machine may be busy
+Viewer = napari.viewer.Viewer
 
 RADII_MM = (0.0, 1.5, 4.0, 6.0, 6.5)
 """Radii of the discs that the toy model draws around the middle of its field of view; the first is the empty mask."""
@@ -111,6 +118,22 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Viewer]) -> Iterator[Viewer]:
+    """A viewer that nobody sees."""
+    yield make_napari_viewer(strict_qt="raise")
+    assert QThreadPool.globalInstance().waitForDone(LONG)  # no run outlives its test
+
+
+@pytest.fixture
+def panel(viewer: Viewer, toy_model: Path) -> ReadingsPanel:
+    """The dock in it, set to eight readings of the toy model."""
+    panel = ReadingsPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="Readings", area="right")
+    panel.show_settings(Settings(model=str(toy_model), readings=8))
+    return panel
+
+
+@pytest.fixture
 def expert_masks() -> np.ndarray:
     """Three experts on a slice of 64 x 64: two discs and one who saw nothing."""
     return np.stack([disc((64, 64), 8.0), disc((64, 64), 12.0), disc((64, 64), 0.0)])
@@ -133,6 +156,27 @@ def make_result(toy_model: Path, expert_masks: np.ndarray) -> Callable[..., Resu
         return Result(Request("slice", plane, slice_input, sampled.placement, experts, settings, where), sampled)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _kept() -> dict[str, Result]:
+    return {}
+
+
+@pytest.fixture
+def result(make_result: Callable[..., Result], _kept: dict[str, Result]) -> Result:
+    """Sixteen readings beside three experts, drawn once for all tests."""
+    if "result" not in _kept:
+        _kept["result"] = make_result()
+    return _kept["result"]
+
+
+@pytest.fixture
+def showing(result: Result) -> Showing:
+    """It is shown, as it was drawn."""
+    showing = Showing(threshold=0.0)
+    showing.show(result)
+    return showing
 
 
 def texture(shape: tuple[int, ...]) -> np.ndarray:

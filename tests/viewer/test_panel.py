@@ -1,6 +1,5 @@
 """The dock in a viewer that nobody sees: runs, cancels, refuses, and survives what users do meanwhile."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import napari
@@ -24,20 +23,6 @@ from trainer.recipes import named_recipe
 
 LONG = 60_000  # milliseconds; runs take a fraction of a second, but a test machine may be busy
 Viewer = napari.viewer.Viewer
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Viewer]) -> Iterator[Viewer]:
-    yield make_napari_viewer(strict_qt="raise")
-    assert QThreadPool.globalInstance().waitForDone(LONG)  # no run outlives its test
-
-
-@pytest.fixture
-def panel(viewer: Viewer, toy_model: Path) -> ReadingsPanel:
-    panel = ReadingsPanel(viewer)
-    viewer.window.add_dock_widget(panel, name="Readings", area="right")
-    panel.show_settings(Settings(model=str(toy_model), readings=8))
-    return panel
 
 
 def texture(shape: tuple[int, ...]) -> np.ndarray:

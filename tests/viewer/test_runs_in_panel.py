@@ -1,13 +1,11 @@
 """Runs of one slice, asked for from the tab of the dock and gone back to."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import napari
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool
 
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.session import variants
@@ -18,15 +16,7 @@ Viewer = napari.viewer.Viewer
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Viewer]) -> Iterator[Viewer]:
-    yield make_napari_viewer(strict_qt="raise")
-    assert QThreadPool.globalInstance().waitForDone(LONG)
-
-
-@pytest.fixture
-def panel(viewer: Viewer, toy_model: Path) -> ReadingsPanel:
-    panel = ReadingsPanel(viewer)
-    viewer.window.add_dock_widget(panel, name="Readings", area="right")
+def panel(panel: ReadingsPanel, viewer: Viewer, toy_model: Path) -> ReadingsPanel:
     panel.show_settings(Settings(model=str(toy_model), readings=4))
     data = np.random.default_rng(0).random((3, 64, 64), dtype=np.float32)
     viewer.add_image(data, name="ct", scale=(2.0, 0.5, 0.5), units=("mm",) * 3)

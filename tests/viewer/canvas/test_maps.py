@@ -29,13 +29,6 @@ from napari_ambiseg.viewer.session.showing import Showing
 
 
 @pytest.fixture
-def showing(make_result: Callable[..., Result]) -> Showing:
-    showing = Showing(threshold=0.0)
-    showing.show(make_result())
-    return showing
-
-
-@pytest.fixture
 def looking(showing: Showing) -> Looking:
     return Looking(showing, Grouping(showing, showing), showing)
 

@@ -1,7 +1,7 @@
 """A reading beside an expert: the table's cells, the sentence, the picture."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from napari_ambiseg.viewer.canvas.pair import PAIR_COLOURS, pair_told
 from napari_ambiseg.viewer.canvas.presenter import Presenter
 from napari_ambiseg.viewer.image.origin import Role, role_of
 from napari_ambiseg.viewer.session.grouping import Grouping
-from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.table_tab import TableTab
 
@@ -31,13 +30,6 @@ SIGHT = {
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
 }
-
-
-@pytest.fixture
-def showing(make_result: Callable[..., Result]) -> Showing:
-    showing = Showing(threshold=0.0)
-    showing.show(make_result())
-    return showing
 
 
 @pytest.fixture

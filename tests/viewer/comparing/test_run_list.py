@@ -28,18 +28,6 @@ from napari_ambiseg.viewer.session import variants
 from napari_ambiseg.viewer.session.result import Result
 
 
-@pytest.fixture(scope="module")
-def keep() -> dict[str, Result]:
-    return {}
-
-
-@pytest.fixture
-def result(make_result: Callable[..., Result], keep: dict[str, Result]) -> Result:
-    if "result" not in keep:
-        keep["result"] = make_result()
-    return keep["result"]
-
-
 def without_experts(result: Result) -> Result:
     experts = Experts(masks=np.zeros((0, 64, 64), np.bool_), names=())
     return Result(replace(result.request, experts=experts), result.sampled)

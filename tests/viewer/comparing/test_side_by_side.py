@@ -1,6 +1,5 @@
 """Runs beside each other: reading against reading of the same seed, at every threshold."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +10,6 @@ from napari_ambiseg.readings.relative_area import relative_area
 from napari_ambiseg.viewer.comparing.run_list import FiguresOf
 from napari_ambiseg.viewer.comparing.side_by_side import SideBySide, cautions, head, run_lines, side_by_side
 from napari_ambiseg.viewer.session.result import Result
-
-
-@pytest.fixture(scope="module")
-def keep() -> dict[str, Result]:
-    return {}
-
-
-@pytest.fixture
-def result(make_result: Callable[..., Result], keep: dict[str, Result]) -> Result:
-    if "result" not in keep:
-        keep["result"] = make_result()
-    return keep["result"]
 
 
 def other(result: Result, readings: np.ndarray | None = None, seeds: tuple[int, ...] | None = None) -> Result:

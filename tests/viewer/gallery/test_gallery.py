@@ -29,18 +29,6 @@ from napari_ambiseg.viewer.session.showing import Showing
 LARGE = 0.5  # threshold at which the toy's smallest disc counts as nothing
 
 
-@pytest.fixture(scope="module")
-def keep() -> dict[str, Result]:
-    return {}
-
-
-@pytest.fixture
-def result(make_result: Callable[..., Result], keep: dict[str, Result]) -> Result:
-    if "result" not in keep:
-        keep["result"] = make_result()
-    return keep["result"]
-
-
 @pytest.fixture
 def view(result: Result) -> View:
     return derive(result, LARGE)

@@ -1,7 +1,7 @@
 """Accept, paint, keep, close, reopen: the whole way with the real dock."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from napari.layers import Labels
 from nibabel.nifti1 import Nifti1Image
 from PIL import Image as Picture
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QThreadPool, QUrl
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog
 
@@ -35,15 +35,7 @@ Viewer = napari.viewer.Viewer
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Viewer]) -> Iterator[Viewer]:
-    yield make_napari_viewer(strict_qt="raise")
-    assert QThreadPool.globalInstance().waitForDone(LONG)
-
-
-@pytest.fixture
-def panel(viewer: Viewer, toy_model: Path) -> ReadingsPanel:
-    panel = ReadingsPanel(viewer)
-    viewer.window.add_dock_widget(panel, name="Readings", area="right")
+def panel(panel: ReadingsPanel, toy_model: Path) -> ReadingsPanel:
     panel.show_settings(Settings(model=str(toy_model), readings=8, seed=3, options=SamplingOptions(steps=5)))
     return panel
 

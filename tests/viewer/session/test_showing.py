@@ -1,4 +1,3 @@
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,11 +7,6 @@ from napari_ambiseg.readings.agreement import compare
 from napari_ambiseg.readings.relative_area import relative_area
 from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
-
-
-@pytest.fixture
-def result(make_result: Callable[..., Result]) -> Result:
-    return make_result()
 
 
 def test_a_result_is_shown_with_its_first_reading_that_is_not_empty(qtbot: QtBot, result: Result) -> None:

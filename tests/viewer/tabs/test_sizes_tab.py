@@ -1,6 +1,5 @@
 """Sizes: dots where the numbers are, and numbers that can be copied."""
 
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,27 +10,12 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QGuiApplication
 
 from napari_ambiseg.readings.distribution import Distribution, sizes
-from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.sizes_tab import SizesTab
 from napari_ambiseg.viewer.tabs.sizes_text import head_line, number_text, spread_text
 from napari_ambiseg.viewer.tabs.strips import DOT, GUTTER, piled, scale_top, spots_of
 
 VALUES = st.lists(st.just(0.0) | st.floats(0.01, 300), min_size=1, max_size=40)
-
-
-@pytest.fixture(scope="module")
-def keep() -> dict[str, Result]:
-    return {}
-
-
-@pytest.fixture
-def showing(make_result: Callable[..., Result], keep: dict[str, Result]) -> Showing:
-    if "result" not in keep:
-        keep["result"] = make_result()
-    showing = Showing(0.0)
-    showing.show(keep["result"])
-    return showing
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The typical readings: what is said is what was counted, and a click shows the reading that stands for a way."""
 
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,24 +8,10 @@ from qtpy.QtCore import Qt
 
 from napari_ambiseg.readings.modes import modes, share, told
 from napari_ambiseg.viewer.session.grouping import Grouping, Stand
-from napari_ambiseg.viewer.session.result import Result, View
+from napari_ambiseg.viewer.session.result import View
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.ways import frequency, interval, strangers
 from napari_ambiseg.viewer.tabs.ways_tab import WaysTab
-
-
-@pytest.fixture(scope="module")
-def keep() -> dict[str, Result]:
-    return {}
-
-
-@pytest.fixture
-def showing(make_result: Callable[..., Result], keep: dict[str, Result]) -> Showing:
-    if "result" not in keep:
-        keep["result"] = make_result()
-    showing = Showing(0.0)
-    showing.show(keep["result"])
-    return showing
 
 
 @pytest.fixture
