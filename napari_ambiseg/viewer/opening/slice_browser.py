@@ -108,7 +108,10 @@ class SliceBrowser(QDialog):
             self._worker.quit()
             self._worker = None
 
-    def _on_counted(self, found: Agreements | AmbisegError) -> None:
+    def _on_counted(self, counted: "_Counted") -> None:
+        split, found = counted
+        if split != self.split.currentText():
+            return  # Qt still brings what was on its way when another split was chosen
         if isinstance(found, Agreements):
             self.slices.add(found)
         else:
@@ -190,12 +193,17 @@ class BrowseButton(QPushButton):
         self.browser.raise_()
 
 
-def _counted(path: Path, split: str) -> Generator[Agreements | AmbisegError, None, None]:
+_Counted = tuple[str, Agreements | AmbisegError]
+"""A split, and how the experts agree on some of its slices, or why that is not known."""
+
+
+def _counted(path: Path, split: str) -> Generator[_Counted, None, None]:
     """How the experts agree; an error comes as the last answer: what a worker raises would be told twice."""
     try:
-        yield from read_agreements(path, split)
+        for found in read_agreements(path, split):
+            yield split, found
     except AmbisegError as error:
-        yield error
+        yield split, error
 
 
 def _table(slices: SliceTable) -> QTableView:

@@ -153,6 +153,15 @@ def test_masks_that_cannot_be_read_are_told_in_the_browser(file: Path, qtbot: Qt
     qtbot.waitUntil(lambda: not browser.is_counting, timeout=LONG)
 
 
+def test_what_was_counted_of_another_split_is_left_aside(file: Path, qtbot: QtBot) -> None:
+    browser = SliceBrowser(file)
+    qtbot.addWidget(browser)
+    qtbot.waitUntil(lambda: not browser.is_counting, timeout=LONG)
+    shown = column(browser.slices, Column.AGREEMENT)
+    browser._on_counted(("another", Agreements(0, np.full(99, 7), np.full(99, 7), np.zeros(99))))
+    assert column(browser.slices, Column.AGREEMENT) == shown
+
+
 def test_hidden_experts_are_not_given_away_by_columns_or_order(qtbot: QtBot, file: Path) -> None:
     button = BrowseButton()
     qtbot.addWidget(button)
