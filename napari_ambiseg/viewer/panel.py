@@ -33,7 +33,7 @@ from napari_ambiseg.viewer.keeping.keeping_box import FilmChoice, KeepingBox
 from napari_ambiseg.viewer.keeping.restoring import bind_masks, look_now, look_of, show_look, take_session
 from napari_ambiseg.viewer.keeping.sessions import results_of, settings_of
 from napari_ambiseg.viewer.opening import sources
-from napari_ambiseg.viewer.session.blinding import HiddenMasks
+from napari_ambiseg.viewer.session.blinding import HiddenMasks, blank_thumbnails
 from napari_ambiseg.viewer.session.folds import Folding, Folds
 from napari_ambiseg.viewer.session.result import Request, Result, View
 from napari_ambiseg.viewer.session.settings import Settings, remembered_settings, settings_path
@@ -263,7 +263,11 @@ class ReadingsPanel(QWidget):
 
     def _attend_hidden(self) -> None:
         """Experts that are hidden must not be seen in their own layers either."""
-        self._hidden_masks.attend(self.form.experts.layers, are_hidden=self.showing.hidden.experts)
+        hidden, experts = self.showing.hidden, self.form.experts.layers
+        self._hidden_masks.attend(experts, are_hidden=hidden.experts)
+        if hidden.told:
+            unseen = (layer for layer in self._viewer.layers if not layer.visible)
+            blank_thumbnails(layer for layer in unseen if layer in experts or role_of(layer) is not None)
 
     def _on_hidden(self) -> None:
         self._attend_hidden()

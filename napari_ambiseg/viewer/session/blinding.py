@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_ambiseg.viewer.image.experts import Experts
 from napari_ambiseg.viewer.session.result import Result, View
@@ -49,6 +49,12 @@ def without_experts(result: Result) -> Result:
 def view_without_experts(view: View) -> View:
     """The same of a view."""
     return replace(view, expert_areas_mm2=np.zeros(0), comparison=None)
+
+
+def blank_thumbnails(layers: Iterable[Layer]) -> None:
+    """Leave nothing to be seen of hidden layers in the layer list; napari draws it anew when they are shown."""
+    for layer in layers:
+        layer.thumbnail = np.zeros_like(layer.thumbnail)
 
 
 class HiddenMasks:
