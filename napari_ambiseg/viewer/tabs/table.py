@@ -1,4 +1,7 @@
-"""Every reading against every expert, as a table that can be sorted; a click selects a reading, or a pair."""
+"""Every reading against every expert, as a table that can be sorted.
+
+A click on a cell, or the arrow keys, select the reading of its row; beside the expert of its column, if it has one.
+"""
 
 from enum import Enum
 from typing import Any
@@ -66,6 +69,10 @@ class ReadingsModel(QAbstractTableModel):
         """Row of a reading."""
         return int(np.flatnonzero(self._order == reading)[0])
 
+    def column(self, expert: int) -> int:
+        """Column of an expert."""
+        return _FIRST_EXPERT + expert
+
     def expert(self, column: int) -> int | None:
         """Number of the expert in a column; None for the others."""
         reader = column - _FIRST_EXPERT
@@ -74,8 +81,12 @@ class ReadingsModel(QAbstractTableModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; -1 is the order in which the readings were drawn."""
         self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        readings = [self.reading(index.row()) for index in before]
         self._sorting = (column, order)
         self._reorder()
+        after = [self.index(self.row(i), index.column()) for i, index in zip(readings, before, strict=True)]
+        self.changePersistentIndexList(before, after)  # what is selected stays so
         self.layoutChanged.emit()
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's)
@@ -162,7 +173,7 @@ class ReadingsTable(QTableView):
 
     Signals:
         selected: Number of the reading that the user has clicked on, or reached with the arrow keys, and of the expert
-            whose cell it was; None for the other cells, and for keys.
+            whose cell it was; None for the other cells.
     """
 
     selected = Signal(int, object)
@@ -184,7 +195,7 @@ class ReadingsTable(QTableView):
         self.setMinimumHeight(_LOWEST)
         self.verticalHeader().setMinimumSectionSize(_LOWEST_ROW)
         self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.selectionModel().currentRowChanged.connect(self._on_row)
+        self.selectionModel().currentChanged.connect(self._on_cell)
 
     def sizeHint(self) -> QSize:
         """Low, so that the dock fits a small screen; it grows where there is room."""
@@ -201,10 +212,10 @@ class ReadingsTable(QTableView):
     def select(self, reading: int, expert: int | None = None) -> None:
         """Mark a reading's row, and the cell of the expert beside it, without telling anybody."""
         self.pair = reading, expert
-        row = self._model.row(reading)
-        if self.currentIndex().row() != row or not self.selectionModel().isRowSelected(row, QModelIndex()):
+        cell = self._model.index(self._model.row(reading), self._column_for(expert))
+        if self.currentIndex() != cell or not self.selectionModel().isRowSelected(cell.row(), QModelIndex()):
             blocked = self.blockSignals(True)
-            self.selectRow(row)
+            self.setCurrentIndex(cell)  # where the arrow keys go on from
             self.blockSignals(blocked)
         self.viewport().update()
 
@@ -231,6 +242,13 @@ class ReadingsTable(QTableView):
         if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
             self.selected.emit(self.reading_at(index), self.expert_at(index))
 
-    def _on_row(self, current: QModelIndex) -> None:
+    def _column_for(self, expert: int | None) -> int:
+        """That of the expert; for none, the current one if it is no expert's, either."""
+        if expert is not None:
+            return self._model.column(expert)
+        now = self.currentIndex()
+        return now.column() if now.isValid() and self.expert_at(now) is None else _AREA
+
+    def _on_cell(self, current: QModelIndex) -> None:
         if current.isValid() and not self._is_pressed:
-            self.selected.emit(self.reading_at(current), None)
+            self.selected.emit(self.reading_at(current), self.expert_at(current))

@@ -34,8 +34,8 @@ class TableTab(QWidget):
         self.pair_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.pair_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.pair_line.setToolTip(
-            "The pair that is shown on the image. Click a cell below E1, E2, … for another pair; "
-            "click an area, or use the arrow keys, for the reading alone"
+            "The pair that is shown on the image. Click a cell below E1, E2, … for another pair, or go there with the "
+            "arrow keys; the column of areas is for the reading alone"
         )
         self._metrics = {metric: QRadioButton(metric.value) for metric in Metric}
         self._arrange()
@@ -48,10 +48,6 @@ class TableTab(QWidget):
     def agreement(self) -> Metric:
         """Which agreement the table shows."""
         return next(metric for metric, button in self._metrics.items() if button.isChecked())
-
-    def set_metric(self, metric: Metric) -> None:
-        """Choose the agreement that the table shows."""
-        self._metrics[metric].setChecked(True)
 
     def _arrange(self) -> None:
         choices = QHBoxLayout()

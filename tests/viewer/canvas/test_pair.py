@@ -75,17 +75,45 @@ def test_a_click_on_a_cell_shows_that_pair(qtbot: QtBot, tab: TableTab, showing:
         assert f"Reading {row + 1} beside expert {column}:" in tab.pair_line.text()
 
 
-@pytest.mark.parametrize("back", ["area", "mean", "key"])
-def test_the_reading_alone_comes_back(qtbot: QtBot, tab: TableTab, showing: Showing, back: str) -> None:
+@pytest.mark.parametrize("column", [0, 4])  # area and mean
+def test_the_reading_alone_comes_back(qtbot: QtBot, tab: TableTab, showing: Showing, column: int) -> None:
     click(qtbot, tab, 2, 1)
-    if back == "key":
-        qtbot.keyClick(tab.table, Qt.Key.Key_Down)
-    else:
-        click(qtbot, tab, 3, 0 if back == "area" else 4)
+    click(qtbot, tab, 3, column)
     assert (showing.selected, showing.expert) == (3, None)
     assert "Click a cell" in tab.hint.text()
     assert not tab.pair_line.isVisible()
     assert not tab.legend.isVisible()
+
+
+def test_arrow_keys_go_from_pair_to_pair(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
+    key = Qt.Key
+    showing.select(2)  # not from the table
+    keys = (key.Key_Right, key.Key_Right, key.Key_Down, key.Key_Right, key.Key_Right, key.Key_Up, key.Key_Home)
+    seen = []
+    for pressed in keys:
+        qtbot.keyClick(tab.table, pressed)
+        seen.append((showing.selected, showing.expert))
+    assert seen == [(2, 0), (2, 1), (3, 1), (3, 2), (3, None), (2, None), (2, None)]  # the last column is the mean
+    assert tab.table.currentIndex().column() == 0
+
+
+def test_arrow_keys_go_on_from_a_pair_that_was_chosen_elsewhere(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
+    showing.select(4, 1)
+    qtbot.keyClick(tab.table, Qt.Key.Key_Down)
+    assert (showing.selected, showing.expert) == (5, 1)
+    showing.select(7)  # alone
+    qtbot.keyClick(tab.table, Qt.Key.Key_Down)
+    assert (showing.selected, showing.expert) == (8, None)
+
+
+def test_sorting_leaves_the_pair_that_is_shown_selected(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
+    showing.select(3, 1)
+    for order in (Qt.SortOrder.DescendingOrder, Qt.SortOrder.AscendingOrder):
+        tab.table.sortByColumn(0, order)
+        current = tab.table.currentIndex()
+        assert (tab.table.reading_at(current), tab.table.expert_at(current)) == (3, 1)
+        assert [tab.table.reading_at(row) for row in tab.table.selectionModel().selectedRows()] == [3]
+    assert (showing.selected, showing.expert) == (3, 1)
 
 
 def test_one_click_is_told_once(qtbot: QtBot, tab: TableTab, showing: Showing) -> None:
