@@ -3,6 +3,10 @@
 Such threads meet after every convolution, hundreds of times a step. Where another program wants the processor too, one
 of them is taken off it now and then and the others wait: a run was seen to take thirty times as long. Workers with one
 thread each never wait for each other. Nothing but trying tells which is the case, and it takes some 30 ms.
+
+What is tried is an exponential of many numbers, one after the other: as with convolutions, the time goes into sums and
+products, and all threads meet after each. Convolutions themselves would load 7 MB more of torch's code, which not every
+engine has a use for.
 """
 
 import time
@@ -10,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 _WORTHWHILE = 0.85  # of one thread's time; beyond, sharing saves less than it risks
 _TRIES = 3
+_CALLS, _NUMBERS = 8, 2**19  # torch gives each thread 2^15 numbers at least
 
 
 def threads_help(threads: int) -> bool:
@@ -31,17 +35,17 @@ def threads_help(threads: int) -> bool:
 @torch.no_grad()
 def _together_is_quicker(threads: int) -> bool:
     """Whether none of a few tries was too slow; the first one that is settles it."""
-    x, weight = torch.ones(1, 64, 48, 48), torch.ones(64, 64, 3, 3)
+    x = torch.ones(_NUMBERS)
     for number in (threads, 1):
-        _seconds(x, weight, threads=number)  # torch's threads are made and its code is loaded
-    alone = min(_seconds(x, weight, threads=1) for _ in range(_TRIES))
-    return all(_seconds(x, weight, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES))
+        _seconds(x, threads=number)  # torch's threads are made and its code is loaded
+    alone = min(_seconds(x, threads=1) for _ in range(_TRIES))
+    return all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES))
 
 
-def _seconds(x: Tensor, weight: Tensor, *, threads: int) -> float:
-    """Time of two convolutions of the size that a network of ours has inside."""
+def _seconds(x: Tensor, *, threads: int) -> float:
+    """Time of a few exponentials; they overwrite ``x``."""
     torch.set_num_threads(threads)
     since = time.perf_counter()
-    for _ in range(2):
-        functional.conv2d(x, weight, padding=1)
+    for _ in range(_CALLS):
+        torch.exp(x, out=x).neg_()  # stays between -3 and 1
     return time.perf_counter() - since

@@ -14,13 +14,13 @@ def test_one_thread_helps_nobody() -> None:
 def test_threads_help_only_if_they_are_clearly_quicker_every_time(
     monkeypatch: pytest.MonkeyPatch, together: float, helps: bool
 ) -> None:
-    monkeypatch.setattr(busy, "_seconds", lambda x, weight, *, threads: 1.0 if threads == 1 else together)
+    monkeypatch.setattr(busy, "_seconds", lambda x, *, threads: 1.0 if threads == 1 else together)
     assert busy.threads_help(2) is helps
 
 
 def test_one_slow_try_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = iter([0.6, 0.6, 0.6, 9.0])  # the first is not counted
-    monkeypatch.setattr(busy, "_seconds", lambda x, weight, *, threads: 1.0 if threads == 1 else next(tries))
+    monkeypatch.setattr(busy, "_seconds", lambda x, *, threads: 1.0 if threads == 1 else next(tries))
     assert not busy.threads_help(2)
 
 

@@ -8,18 +8,20 @@ one thread a session computes in the thread that calls it, without Python's lock
 at a time. Sessions live as long as the model that they were made from.
 """
 
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from threading import Lock
-from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.engine.backends import onnx_cache
 from napari_ambiseg.engine.backends.onnx_cache import ChecksFailed, Entry
-from napari_ambiseg.engine.backends.onnx_runtime import require_package, require_runtime, rewritten, session, translated
+from napari_ambiseg.engine.backends.onnx_packed import Packed, packed, unpacked
+from napari_ambiseg.engine.backends.onnx_runtime import Session, require_package, require_runtime, rewritten, translated
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter
@@ -27,30 +29,38 @@ from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmente
 _opened: WeakKeyDictionary[nn.Module, dict[Entry, "Sessions"]] = WeakKeyDictionary()
 _opening = Lock()
 
-
-_KEPT_BYTES = 32 * 2**20  # of sessions that nobody computes with; making one anew takes 30 to 60 ms
+_KEPT_BYTES = 32 * 2**20  # of networks whose sessions are all kept; one of a larger is made anew in 20 ms, and its
+# maps, which a session keeps room for, are larger too
 
 
 class Sessions:
     """A converted model, and the sessions that compute it.
 
     Args:
-        source: The graph as the runtime has rewritten it: its file, or itself.
+        file: What ``onnx_packed`` has made of the graph as the runtime has rewritten it.
+        folder: Where it lies if that is to be removed with this object.
     """
 
-    def __init__(self, source: Path | bytes) -> None:
-        self.source = source
-        self._by_threads: dict[int, Any] = {}
+    def __init__(self, file: Path, folder: Path | None = None) -> None:
+        self.file = file
+        self._model: Packed | None = None
+        self._by_threads: dict[int, Session] = {}
         self._lock = Lock()
+        if folder is not None:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    @classmethod
+    def unkept(cls, graph: bytes, *, name: str) -> "Sessions":
+        """Those of a graph whose file no other process is to find."""
+        folder = Path(tempfile.mkdtemp(prefix="napari-ambiseg-"))
+        sessions = cls(folder / name, folder)
+        sessions.file.write_bytes(packed(graph, name=name))
+        return sessions
 
     @property
     def lasts(self) -> bool:
         """Whether more sessions can be made: somebody may have emptied the cache."""
-        return isinstance(self.source, bytes) or self.source.is_file()
-
-    @property
-    def _size(self) -> int:
-        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+        return self.file.is_file()
 
     def network(self, threads: int) -> Network:
         """What answers calls with so many threads.
@@ -60,15 +70,17 @@ class Sessions:
         """
         with self._lock:
             if threads not in self._by_threads:
-                if (len(self._by_threads) + 1) * self._size > _KEPT_BYTES:
+                if self._model is None:
+                    self._model = translated(lambda: unpacked(self.file))
+                if (len(self._by_threads) + 1) * self._model.size_bytes > _KEPT_BYTES:
                     self._by_threads.clear()
-                self._by_threads[threads] = translated(lambda: session(self.source, threads=threads))
+                model = self._model
+                self._by_threads[threads] = translated(lambda: Session(model, threads=threads))
             computing = self._by_threads[threads]  # another caller may make room next
 
         def answer(x: Tensor, t: Tensor) -> Tensor:
             inputs = {"x": x.detach().float().contiguous().numpy(), "t": t.detach().float().contiguous().numpy()}
-            answered: list[np.ndarray[Any, Any]] = translated(lambda: computing.run(None, inputs))
-            return torch.from_numpy(answered[0])
+            return torch.from_numpy(translated(lambda: computing.run(inputs)))
 
         return answer
 
@@ -97,27 +109,11 @@ class OnnxBackend:
         with _opening:
             opened = _opened.setdefault(segmenter.network, {})
             if entry not in opened or not opened[entry].lasts:
-                sessions = Sessions(_source(model, entry, int8=int8))
+                sessions = _sessions(model, entry, int8=int8)
                 for outdated in [other for other in opened if other.variant == entry.variant]:
                     del opened[outdated]  # of weights that have changed since
                 opened[entry] = sessions
             return cls(segmenter, opened[entry], name="onnx-int8" if int8 else "onnx")
-
-    @classmethod
-    def prepare(cls, model: Model, *, int8: bool = False) -> None:
-        """Convert and check a model for the next time; errors as ``open``."""
-        cls.open(model, int8=int8)
-
-    @staticmethod
-    def is_ready(model: Model, *, int8: bool = False) -> bool:
-        """Whether ``open`` would not have to convert anything."""
-        try:
-            segmenter = _iterated(model)
-            require_runtime()
-            entry = _entry(model, int8=int8)
-            return entry in _opened.get(segmenter.network, {}) or entry.find() is not None
-        except EngineError:
-            return False
 
     def segmenter(self, threads: int) -> Segmenter:
         """See ``Backend.segmenter``.
@@ -141,20 +137,21 @@ def _entry(model: Model, *, int8: bool) -> Entry:
     return onnx_cache.entry(model, precision="int8" if int8 else "float32")
 
 
-def _source(model: Model, entry: Entry, *, int8: bool) -> Path | bytes:
-    """The checked model: its file, or itself where no file can be kept."""
+def _sessions(model: Model, entry: Entry, *, int8: bool) -> Sessions:
+    """The checked model, from its file; from one of its own where none can be kept."""
     with entry.locked():
         if found := entry.find():
-            return found
+            return Sessions(found)
         try:
-            payload = _quantised(model) if int8 else _converted(model)
+            made = (_quantised if int8 else _converted)(model, entry.file.name)
         except ChecksFailed as failed:
             entry.remember(failed)
             raise
-        return entry.keep(payload) or payload
+        kept = entry.keep(made.file.read_bytes())
+        return Sessions(kept) if kept else made
 
 
-def _converted(model: Model) -> bytes:
+def _converted(model: Model, name: str) -> Sessions:
     """The model in float32, checked."""
     require_package("onnx")
     require_package("napari_ambiseg.engine.backends.onnx_networks", package="onnx")
@@ -162,13 +159,13 @@ def _converted(model: Model) -> bytes:
     from napari_ambiseg.engine.backends.onnx_networks import network_model
 
     segmenter, grid = _iterated(model), model.header.grid
-    graph = translated(lambda: rewritten(network_model(segmenter.network, grid.size)))
-    converted = segmenter.computed_by(Sessions(graph).network(torch.get_num_threads()))
+    made = translated(lambda: Sessions.unkept(rewritten(network_model(segmenter.network, grid.size)), name=name))
+    converted = segmenter.computed_by(made.network(torch.get_num_threads()))
     translated(lambda: require_same_estimates(segmenter, converted, grid))
-    return graph
+    return made
 
 
-def _quantised(model: Model) -> bytes:
+def _quantised(model: Model, name: str) -> Sessions:
     """The model in int8, checked; the one in float32 is made on the way."""
     require_package("onnx")
     require_package("napari_ambiseg.engine.backends.onnx_int8", package="onnxruntime")
@@ -178,9 +175,9 @@ def _quantised(model: Model) -> bytes:
 
     segmenter, threads = _iterated(model), torch.get_num_threads()
     images = translated(lambda: bundled_images(model))
-    exact = Sessions(_source(model, _entry(model, int8=False), int8=False)).network(threads)
+    exact = _sessions(model, _entry(model, int8=False), int8=False).network(threads)
     plain = translated(lambda: network_model(segmenter.network, model.header.grid.size))
-    graph = translated(lambda: rewritten(quantised(plain, segmenter, exact, images)))
-    in_int8 = segmenter.computed_by(Sessions(graph).network(threads))
+    made = translated(lambda: Sessions.unkept(rewritten(quantised(plain, segmenter, exact, images)), name=name))
+    in_int8 = segmenter.computed_by(made.network(threads))
     translated(lambda: require_same_readings(segmenter.computed_by(exact), in_int8, images))
-    return graph
+    return made

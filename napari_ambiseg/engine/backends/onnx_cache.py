@@ -30,7 +30,7 @@ from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Model, digest
 from napari_ambiseg.models.segmenter import IteratedSegmenter
 
-FORMAT = 1  # one more whenever the same network would be written otherwise
+FORMAT = 2  # one more whenever the same network would be written otherwise
 LARGEST_BYTES = 500e6  # of all files together; the paper's network takes 27 MB, 7 MB with int8
 _LOCK_SECONDS = 120.0  # longer than making any model takes
 
@@ -58,7 +58,7 @@ class Entry:
     @property
     def file(self) -> Path:
         """Where the converted model is."""
-        return folder() / f"{self._but_for_versions}{self.made_by}.onnx"
+        return folder() / f"{self._but_for_versions}{self.made_by}.safetensors"
 
     @property
     def record(self) -> Path:
@@ -125,11 +125,11 @@ class Entry:
         outdated = [path for path in others if path.name.startswith(self._but_for_versions)]
         with suppress(OSError):
             kept = sorted((path for path in others if path not in outdated), key=lambda path: path.stat().st_mtime)
-            sizes = {path: _size(path.with_suffix(".onnx")) for path in kept}
+            sizes = {path: _size(path.with_suffix(".safetensors")) for path in kept}
             while kept and sum(sizes[path] for path in kept) + _size(self.file) > LARGEST_BYTES:
                 outdated.append(kept.pop(0))
         for path in outdated:
-            for suffix in (".json", ".onnx", ".lock"):
+            for suffix in (".json", ".safetensors", ".lock"):
                 with suppress(OSError):  # another process may have it open, or have removed it
                     path.with_suffix(suffix).unlink(missing_ok=True)
 

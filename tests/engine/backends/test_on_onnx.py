@@ -106,14 +106,10 @@ def test_the_number_of_threads_changes_nothing_but_rounding(model: Model, image:
 
 
 def test_a_model_is_converted_once(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not OnnxBackend.is_ready(model)
-    OnnxBackend.prepare(model)
-    refuse_to_convert(monkeypatch)
-    assert OnnxBackend.is_ready(model)
     OnnxBackend.open(model)
-    the_same = model_of(DiffusionConfig(unet=named_size("tiny")))
-    assert OnnxBackend.is_ready(the_same)
-    OnnxBackend.open(the_same)
+    refuse_to_convert(monkeypatch)
+    OnnxBackend.open(model)
+    OnnxBackend.open(model_of(DiffusionConfig(unet=named_size("tiny"))))  # the same weights: from the file
 
 
 def test_a_cache_that_is_emptied_meanwhile_is_filled_again(model: Model, image: Tensor) -> None:
@@ -129,7 +125,6 @@ def test_weights_that_change_are_noticed(model: Model, image: Tensor) -> None:
     with torch.no_grad():
         for parameter in model.segmenter.network.parameters():  # type: ignore[attr-defined]
             parameter.mul_(1.5)
-    assert not OnnxBackend.is_ready(model)
     after = readings(OnnxBackend.open(model).segmenter(1), image, 1)
     assert (after - readings(model.segmenter, image, 1)).abs().max() <= ROUNDING
     assert (after - before).abs().max() > 100 * ROUNDING
@@ -140,7 +135,6 @@ def test_a_model_that_asks_its_network_once_is_refused(
 ) -> None:
     with pytest.raises(EngineError, match="only once"):
         OnnxBackend.open(make_model(thresholder()))
-    assert not OnnxBackend.is_ready(make_model(thresholder()))
 
 
 class Strange:
@@ -199,7 +193,6 @@ def test_a_model_that_differs_is_refused_and_remembered(model: Model, monkeypatc
     refuse_to_convert(monkeypatch)
     with pytest.raises(EngineError, match="differ from torch's by"):
         OnnxBackend.open(model)
-    assert not OnnxBackend.is_ready(model)
 
 
 def test_a_failure_of_the_runtime_is_an_engines_error(model: Model) -> None:
