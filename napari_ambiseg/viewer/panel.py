@@ -350,7 +350,7 @@ class ReadingsPanel(QWidget):
         inner = QWidget()
         inner.setStyleSheet(TIGHT)
         layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setContentsMargins(6, 2, 6, 2)
         layout.setSpacing(4)
         for widget in (self.form, self.keeping, self.results, Foot()):
             layout.addWidget(widget)

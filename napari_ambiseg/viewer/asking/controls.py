@@ -10,7 +10,6 @@ from pathlib import Path
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, PushButton, SpinBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA
 from napari_ambiseg.engine import ENGINES, SamplingOptions
@@ -20,6 +19,7 @@ from napari_ambiseg.viewer.asking.model_chooser import ModelChooser
 from napari_ambiseg.viewer.asking.region_spin import RegionSpin
 from napari_ambiseg.viewer.canvas.field_of_view import grid_of
 from napari_ambiseg.viewer.session.settings import MOST_READINGS, Settings
+from napari_ambiseg.viewer.widgets.fold import Fold
 
 _LARGEST_SEED = 2**31 - 1  # of a Qt spin box
 SAMPLER_NAMES = {
@@ -159,10 +159,9 @@ class SettingsForm(QWidget):
         form = QFormLayout()
         form.addRow("Model", self.model)
         form.addRow("Readings", beside(self.readings.native, "Steps", self.steps.native))
-        more = QCollapsible("More")
-        if (inside := more.layout()) is not None:
-            inside.setContentsMargins(0, 0, 0, 0)
         rest = QWidget()
+        more = Fold("More", rest)
+        more.fold(True)
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
         rest_form.addRow("Sampler", self.sampler.native)
@@ -171,7 +170,6 @@ class SettingsForm(QWidget):
         rest_form.addRow("Region", self.region)
         rest_form.addRow("Device", self.device)
         rest_form.addRow("Engine", beside(self.engine.native, "at once", self.chunk.native))
-        more.addWidget(rest)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

@@ -174,7 +174,6 @@ class RunsTab(QWidget):
         self.copy.setEnabled(bool(self._study.results))
         self.undo.setVisible(self._forgotten is not None)
         self.hint.setText(self._hint(obstacle))
-        self.hint.setVisible(bool(self.hint.text()))
 
     def _hint(self, obstacle: str) -> str:
         if self.slices_button.isChecked():
@@ -234,6 +233,7 @@ class RunsTab(QWidget):
 
     def _arrange(self) -> None:
         choices, buttons = QHBoxLayout(), QHBoxLayout()
+        buttons.setSpacing(3)
         group = QButtonGroup(self)
         for button in (self.runs_button, self.slices_button):
             group.addButton(button)
@@ -247,14 +247,16 @@ class RunsTab(QWidget):
         for button in (self.compare, self.again, self.forget, self.undo):
             buttons.addWidget(button)
         buttons.addStretch(1)
-        buttons.addWidget(self.copy)
+        below = QHBoxLayout()
+        below.addWidget(self.hint, 1)
+        below.addWidget(self.copy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(3)
         layout.addLayout(choices)
         layout.addLayout(buttons)
-        layout.addWidget(self.hint)
         layout.addWidget(self._pages, 1)
+        layout.addLayout(below)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 

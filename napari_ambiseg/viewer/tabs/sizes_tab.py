@@ -10,7 +10,7 @@ from napari_ambiseg.viewer.tabs.size_strips import SizeStrips
 from napari_ambiseg.viewer.tabs.sizes_text import numbers_text
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
-_NUMBERS_LINES = 3  # that are seen without scrolling
+_NUMBERS_LINES = 2  # that are seen without scrolling
 
 
 class SizesTab(QWidget):

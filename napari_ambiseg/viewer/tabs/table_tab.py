@@ -60,7 +60,7 @@ class TableTab(QWidget):
         choices.addWidget(self.legend)
         self._metrics[Metric.DICE].setChecked(True)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(3)
         layout.addWidget(self.table, 1)  # above the rest, so that its rows stay where they are when that grows
         layout.addLayout(choices)

@@ -49,7 +49,7 @@ class Fold(QWidget):
     Args:
         title: What the heading says while it is open.
         inside: What it folds away.
-        shortcut: Its key.
+        shortcut: Its key; None for one that is reached by the tab key alone.
 
     Signals:
         folded_by_hand: The user has folded it (True), or opened it.
@@ -57,13 +57,17 @@ class Fold(QWidget):
 
     folded_by_hand = Signal(bool)
 
-    def __init__(self, title: str, inside: QWidget, shortcut: Shortcut, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, inside: QWidget, shortcut: Shortcut | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._title, self._inside, self._shortcut = title, inside, shortcut
+        self._title, self._inside = title, inside
+        self._tip = "" if shortcut is None else shortcut.tip
         self._summary = title
         self.heading = FoldHeading()
         self.heading.clicked.connect(self._on_clicked)
-        QShortcut(QKeySequence(shortcut.keys), self).activated.connect(self._on_clicked)
+        if shortcut is not None:
+            QShortcut(QKeySequence(shortcut.keys), self).activated.connect(self._on_clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -79,7 +83,7 @@ class Fold(QWidget):
     def say(self, summary: str, details: str = "") -> None:
         """Change what the heading says while it is folded, and what its tooltip says before what it does."""
         self._summary = summary
-        self.heading.setToolTip(f"{details}\n{self._shortcut.tip}".strip())
+        self.heading.setToolTip(f"{details}\n{self._tip}".strip())
         self._show()
 
     def fold(self, folded: bool) -> None:
@@ -89,6 +93,17 @@ class Fold(QWidget):
             self.heading.setFocus()
         self._inside.setHidden(folded)
         self._show()
+        self._tell_above()
+
+    def _tell_above(self) -> None:
+        """Tell all that this lies in of its new height.
+
+        Qt would tell them one by one, each in a turn of its own; one that is laid out meanwhile keeps the old height.
+        """
+        widget: QWidget | None = self
+        while widget is not None and not widget.isWindow():
+            widget.updateGeometry()
+            widget = widget.parentWidget()
 
     def _on_clicked(self) -> None:
         self.fold(not self.is_folded)

@@ -16,6 +16,7 @@ class Foot(QWidget):
         notice = QLabel(NOTICE)
         self.shortcuts = QPushButton("Shortcuts")
         self.shortcuts.setFlat(True)
+        self.shortcuts.setStyleSheet("padding: 0px 5px;")
         self.shortcuts.setToolTip("All keys of this dock")
         self.shortcuts.clicked.connect(self._show_shortcuts)
         row = QHBoxLayout(self)

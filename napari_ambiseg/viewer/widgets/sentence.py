@@ -22,7 +22,7 @@ class Sentence(QTextEdit):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # to be copied from; the tab key passes it by
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         _break_anywhere(self.document())
@@ -52,8 +52,8 @@ class Sentence(QTextEdit):
         return round(whole.size().height())
 
     def sizeHint(self) -> QSize:
-        """As wide as it is."""
-        return QSize(max(self.width(), _LEAST), self.heightForWidth(self.width()))
+        """A line: its height comes with its width."""
+        return self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """No width to speak of, and a line."""
