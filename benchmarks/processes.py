@@ -19,6 +19,7 @@ from benchmarks.harness import ROOT, SCRATCH, Benchmark, CannotRun, Figures, Fou
 from benchmarks.worker import MARK
 
 _LONGEST_S = 1800.0
+_PATIENCE_S = 30.0  # for a process to end when it has nothing left to do
 
 
 class Worker:
@@ -81,11 +82,7 @@ class Worker:
         assert self._process.stdout is not None
         with suppress(OSError):
             self._process.stdin.close()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            self._process.wait()
+        self._exit_code()
         self._process.stdout.close()
         self._errors.close()
 
@@ -93,8 +90,16 @@ class Worker:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # with the virtual screen that it may have
 
+    def _exit_code(self) -> int | None:
+        """Of the process, which is ended if it does not end by itself; None if it cannot be ended either."""
+        for _ in range(2):
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(_PATIENCE_S)
+            self._kill()
+        return None
+
     def _last_words(self) -> str:
-        code = self._process.wait()
+        code = self._exit_code()
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors if line.strip()]
         return lines[-1][:200] if lines else f"exit code {code}"

@@ -6,7 +6,8 @@ nothing changes but the time, and readings that are finished stay. Everything th
 a sentence in ``notes``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -55,8 +56,10 @@ class Drawing:
         self.engine = self.device = ""
         self.notes: list[str] = []
 
-    def steps(self) -> Iterator[Stepped]:
+    def steps(self) -> Generator[Stepped]:
         """Every step of every chunk, in the order in which they are done; tensors are on the engine's device.
+
+        Close it to stop, as ``stream``.
 
         Raises:
             ComputeError: If no engine could draw all.
@@ -72,7 +75,7 @@ class Drawing:
                     raise compute_error(error, len(self._seeds)) from error
                 self._note_failure(candidate, self._candidates[i + 1], error)
 
-    def _draw(self, backend: Backend, largest: int) -> Iterator[Stepped]:
+    def _draw(self, backend: Backend, largest: int) -> Generator[Stepped]:
         """All that is left; with smaller and smaller chunks if memory runs out."""
         phases = self._plan(backend, largest)
         while True:
@@ -100,15 +103,16 @@ class Drawing:
             self._note("Several threads were no quicker than one just now; is the computer busy with other programs?")
         return plan_iterated(len(self._seeds), workers=workers, largest=largest, together=together)
 
-    def _finish(self, backend: Backend, phase: Phase) -> Iterator[Stepped]:
+    def _finish(self, backend: Backend, phase: Phase) -> Generator[Stepped]:
         """All steps of a phase."""
-        for stepped in stream(phase, self._drawer(backend, phase.threads)):
-            state = stepped.state
-            if not bool(torch.isfinite(state.x_hat).all()):
-                raise EngineError(f"the model answered with NaN at step {state.step}; choose another model")
-            if state.step == state.total:
-                self._left.difference_update(stepped.chunk)
-            yield stepped
+        with closing(stream(phase, self._drawer(backend, phase.threads))) as running:
+            for stepped in running:
+                state = stepped.state
+                if not bool(torch.isfinite(state.x_hat).all()):
+                    raise EngineError(f"the model answered with NaN at step {state.step}; choose another model")
+                if state.step == state.total:
+                    self._left.difference_update(stepped.chunk)
+                yield stepped
 
     def _drawer(self, backend: Backend, threads: int) -> Draw:
         segmenter = backend.segmenter(threads)

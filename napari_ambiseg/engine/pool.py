@@ -9,7 +9,7 @@ end of the program, should somebody have left a stream where it was: Python wait
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
@@ -33,7 +33,7 @@ class Stepped:
     state: State
 
 
-def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
+def stream(phase: Phase, draw: Draw) -> Generator[Stepped]:
     """All steps of a phase's chunks, in the order in which they are done.
 
     Close it to stop: it then waits for the steps that are being computed. What a chunk raises ends the others too, and
@@ -59,6 +59,7 @@ def stream(phase: Phase, draw: Draw) -> Iterator[Stepped]:
             for state in _states(draw(chunk), is_over):
                 tell(Stepped(chunk, state))
         except BaseException as error:  # noqa: BLE001 (whatever it is, the thread that drives the run waits for word)
+            left.clear()
             tell(error)
         tell(None)
 

@@ -6,6 +6,7 @@
 import math
 import time
 from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,12 +84,13 @@ def run(
     engines = candidates(model, resolve_device(device), engine)
     drawing = Drawing(image, seeds=seeds, options=options, candidates=engines, chunk=chunk)
     record, first_seconds = Record(placement, len(seeds)), math.nan
-    for stepped in drawing.steps():
-        advance = _advance(stepped)
-        record.add(advance)
-        if math.isnan(first_seconds) and advance.step == advance.total:
-            first_seconds = time.perf_counter() - started
-        yield advance
+    with closing(drawing.steps()) as steps:
+        for stepped in steps:
+            advance = _advance(stepped)
+            record.add(advance)
+            if math.isnan(first_seconds) and advance.step == advance.total:
+                first_seconds = time.perf_counter() - started
+            yield advance
     return Sampled(
         model_name=model.header.name,
         seeds=tuple(seeds),
@@ -119,12 +121,13 @@ def sample(
     chunk: int | None = None,
 ) -> Sampled:
     """``run`` to its end, for callers who show no steps."""
-    running = run(model, slice_input, seeds=seeds, options=options, device=device, engine=engine, chunk=chunk)
-    while True:
-        try:
-            next(running)
-        except StopIteration as finished:
-            return finished.value
+    started = run(model, slice_input, seeds=seeds, options=options, device=device, engine=engine, chunk=chunk)
+    with closing(started) as running:
+        while True:
+            try:
+                next(running)
+            except StopIteration as finished:
+                return finished.value
 
 
 def _check(

@@ -132,17 +132,6 @@ class Record:
         self._every = 0
         self.steps = np.zeros(0, np.int64)
         self.readings = np.zeros((count, *placement.slice_shape), np.bool_)
-        self._finished = np.zeros(count, np.bool_)
-
-    @property
-    def any_finished(self) -> bool:
-        """Whether some reading is there."""
-        return bool(self._finished.any())
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all are."""
-        return bool(self._finished.all())
 
     def add(self, advance: Advance) -> None:
         """Keep a step."""
@@ -156,7 +145,6 @@ class Record:
             self.log_snr[kept] = advance.log_snr
         if advance.step == advance.total:
             self.readings[chosen] = self._placement.readings(advance.x_hat)
-            self._finished[chosen] = True
 
     def _allot(self, total: int) -> None:
         """Room for the steps that are kept, now that it is known how many there will be."""

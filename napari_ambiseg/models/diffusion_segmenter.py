@@ -76,11 +76,6 @@ class DiffusionSegmenter(nn.Module):
         """See ``IteratedSegmenter.network``."""
         return self.unet
 
-    @property
-    def input_channels(self) -> int:
-        """See ``IteratedSegmenter.input_channels``."""
-        return self.config.unet.in_channels
-
     def computed_by(self, network: Network) -> "DiffusionSegmenter":
         """See ``IteratedSegmenter.computed_by``."""
         other = copy.copy(self)  # shallow: the weights are the same tensors

@@ -108,11 +108,6 @@ class IteratedSegmenter(Segmenter, Protocol):
         """The network, a ``Network``."""
         ...
 
-    @property
-    def input_channels(self) -> int:
-        """Channels of the network's input."""
-        ...
-
     def computed_by(self, network: Network) -> Segmenter:
         """The same model with the same weights, but for its network's answers, which come from ``network``."""
         ...

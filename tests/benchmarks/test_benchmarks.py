@@ -113,6 +113,21 @@ def test_a_process_that_dies_says_its_last_words(tmp_path: Path) -> None:
         worker.end()
 
 
+def test_a_process_that_says_nothing_more_and_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(processes.sys, "executable", str(tmp_path / "silent"))
+    (tmp_path / "silent").write_text("#!/bin/sh\nexec 1>&-\nsleep 60\n")
+    (tmp_path / "silent").chmod(0o700)
+    worker = processes.Worker("metrics", "a", plan=Plan(1), quick=True, scratch=tmp_path)
+    try:
+        with pytest.raises(CannotRun, match="exit code -9"):
+            worker.answer()
+    finally:
+        worker.end()
+
+
 def test_a_row_without_figures_says_why_and_is_neither_met_nor_missed() -> None:
     found = Found({"a": [{"s": 2.0}, {"s": 1.0}, {"s": 3.0}]}, {"b": "no GPU"}, Path())
     assert row("a", "<= 2", lambda: (spread(found.all("a", "s"), "s", 1), True)) == Row(

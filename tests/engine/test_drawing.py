@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from napari_ambiseg.engine.choice import Candidate
 from napari_ambiseg.engine.drawing import Drawing
+from napari_ambiseg.engine.plan import Phase
+from napari_ambiseg.engine.pool import Draw, Stepped, stream
 from napari_ambiseg.errors import ComputeError, EngineError
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, State
 
@@ -161,6 +163,29 @@ def test_when_the_last_engine_fails_the_run_ends_with_a_remedy() -> None:
 
     with pytest.raises(ComputeError, match="while 8 readings were drawn; ask for fewer"):
         finished(drawing(Fake("torch", hook)))
+
+
+def test_a_closed_run_stops_its_workers_at_once_whoever_still_holds_their_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: list[Generator[Stepped]] = []
+    closed: list[Phase] = []
+
+    def held_stream(phase: Phase, draw: Draw) -> Generator[Stepped]:
+        def noted() -> Generator[Stepped]:
+            try:
+                yield from stream(phase, draw)
+            finally:
+                closed.append(phase)
+
+        held.append(noted())
+        return held[-1]
+
+    monkeypatch.setattr("napari_ambiseg.engine.drawing.stream", held_stream)
+    running = drawing(Fake("torch")).steps()
+    next(running)
+    running.close()
+    assert len(held) == len(closed) == 1
 
 
 def test_a_mistake_in_the_program_is_not_hidden_by_another_engine() -> None:

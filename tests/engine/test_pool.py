@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_closed_stream_computes_no_further_step() -> None:
     running = stream(Phase(2, 1, FOUR), draw)
     next(running)
     threading.Timer(0.05, may_go_on.set).start()
-    running.close()  # pyright: ignore[reportAttributeAccessIssue]
+    running.close()
     assert set(begun) <= {0, 1}
     assert len(begun) <= 4  # the step of each worker that was told, and one that may have begun before it heard
 
@@ -70,6 +71,22 @@ def test_what_a_chunk_raises_is_raised_to_the_caller_and_ends_the_others() -> No
 
     with pytest.raises(MemoryError):
         list(stream(Phase(1, 1, FOUR), draw))
+
+
+def test_after_an_error_no_chunk_is_begun() -> None:
+    begun: list[int] = []
+
+    def draw(chunk: Chunk) -> Iterator[State]:
+        begun.append(chunk.start)
+        yield next(states(chunk))
+        raise MemoryError
+
+    running = stream(Phase(1, 1, FOUR), draw)
+    next(running)
+    time.sleep(0.1)  # the worker has raised, and nobody has asked yet
+    with pytest.raises(MemoryError):
+        next(running)
+    assert begun == [0]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

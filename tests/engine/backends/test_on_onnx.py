@@ -142,7 +142,6 @@ class Strange:
 
     kind: ClassVar[str] = "strange"
     network = nn.Conv2d(2, 1, 3)
-    input_channels = 2
 
     def computed_by(self, network: object) -> "Strange":
         return self
