@@ -2,7 +2,8 @@
 
 Every side runs the same arithmetic of the reverse diffusion on the same noise; only what computes the network differs,
 and how readings are put together. The peers' networks do not do quite as much arithmetic as the paper's, so each is
-judged by its time per operation. The limit is the rate at which this machine multiplies large float32 matrices.
+judged by its time per operation. The limit is the rate at which this machine multiplies large float32 matrices, and
+the share of it counts the operations that an engine does: ONNX Runtime is given a tenth fewer than the network has.
 """
 
 import os
@@ -45,7 +46,9 @@ def prepare(side: str, quick: bool) -> Callable[[], Figures]:
 
 
 def _engine_side(model: Model, name: str, seeds: tuple[int, ...], options: SamplingOptions) -> Callable[[], Figures]:
-    flop = models.step_flop(models.diffusion_of(model), model.header.grid.size[0]) * len(seeds) * options.steps
+    runs = len(seeds) * options.steps
+    flop = models.step_flop(models.diffusion_of(model), model.header.grid.size[0]) * runs
+    done = _graph_flop(model) * runs if name == "onnx" else flop
     slice_input = models.noise_slice(model)
 
     def draw(steps: SamplingOptions) -> Sampled:
@@ -59,10 +62,17 @@ def _engine_side(model: Model, name: str, seeds: tuple[int, ...], options: Sampl
         cpu_seconds = time.process_time() - since
         _save(name, sampled.x_hat[-1])
         times = {"seconds": sampled.seconds, "cpu_seconds": cpu_seconds, "first_seconds": sampled.first_seconds}
-        return {**times, "flop": flop, "notes": list(sampled.notes)}
+        return {**times, "flop": flop, "done_flop": done, "notes": list(sampled.notes)}
 
     draw(SamplingOptions(steps=1))
     return measure
+
+
+def _graph_flop(model: Model) -> int:
+    """Operations of a reading's step in the graph that ONNX Runtime is given."""
+    from napari_ambiseg.engine.backends.onnx_networks import network_model
+
+    return models.graph_flop(network_model(models.diffusion_of(model).network, model.header.grid.size))
 
 
 def _plain_side(model: Model, side: str, seeds: tuple[int, ...], options: SamplingOptions) -> Callable[[], Figures]:
@@ -139,10 +149,14 @@ def _ratio(found: Found, name: str, peer: str, goal: float | None) -> tuple[str,
     return measured, None if goal is None else float(np.median(ratios)) <= goal
 
 
-def _share(found: Found, name: str) -> tuple[str, bool]:
+def _share(found: Found, name: str) -> tuple[str, bool | None]:
+    """Of the operations that are done, which may be fewer than the network's; nothing is quicker than the limit."""
     limit = max(found.all(LIMIT, "flop_per_s"))
-    shares = [100 * found.median(name, "flop") / seconds / limit for seconds in found.all(name, "seconds")]
-    return f"{spread(shares, '%', 0)} of {limit / 1e9:.0f} GFLOP/s", float(np.median(shares)) >= 80
+    shares = [100 * found.median(name, "done_flop") / seconds / limit for seconds in found.all(name, "seconds")]
+    told, share = f"{spread(shares, '%', 0)} of {limit / 1e9:.0f} GFLOP/s", float(np.median(shares))
+    if share > 100:
+        return f"not judged: {told} cannot be; the machine was busy while it multiplied the matrices", None
+    return told, share >= 80
 
 
 def _difference(found: Found, name: str) -> tuple[str, bool]:

@@ -10,9 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import processes, report
+from benchmarks import models, processes, report, sampling
 from benchmarks.__main__ import NAMES
 from benchmarks.harness import SCRATCH, CannotRun, Figures, Found, Plan, Row, row, spread
+from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
+from napari_ambiseg.models.unet import named_size
 
 ROOT = Path(__file__).resolve().parents[2]
 WINDOWS = ("slider", "event_loop")
@@ -126,6 +128,27 @@ def test_a_process_that_says_nothing_more_and_does_not_end_is_ended(
             worker.answer()
     finally:
         worker.end()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "met", "told"), [(2.0, False, "50 %"), (1.1, True, "91 %"), (0.5, None, "not judged: 200 %")]
+)
+def test_a_share_of_the_limit_beyond_all_of_it_is_not_judged(seconds: float, met: bool | None, told: str) -> None:
+    engine = {"seconds": seconds, "done_flop": 1e9}
+    found = Found({"onnx": [engine], sampling.LIMIT: [{"flop_per_s": 9e8}, {"flop_per_s": 1e9}]}, {}, Path())
+    measured, judged = sampling._share(found, "onnx")
+    assert measured.startswith(told)
+    assert judged is met
+
+
+def test_operations_of_a_graph_are_those_of_its_network_where_both_do_the_same() -> None:
+    pytest.importorskip("onnx")
+    from napari_ambiseg.engine.backends.onnx_networks import network_model
+
+    unet = named_size("tiny", attention=False, channels=(16,), blocks=(1,))  # nothing that the graph does otherwise
+    segmenter = DiffusionSegmenter(DiffusionConfig(unet=unet))
+    counted = models.graph_flop(network_model(segmenter.network, (16, 16)))
+    assert counted == models.step_flop(segmenter, 16)
 
 
 def test_a_row_without_figures_says_why_and_is_neither_met_nor_missed() -> None:
