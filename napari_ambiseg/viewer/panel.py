@@ -67,7 +67,7 @@ class ReadingsPanel(QWidget):
         self._presenter = Presenter(canvas, self.showing, self.results.looking, self.results.seen_roles, self)
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
-        self.box = Box(self.form, field, self)
+        self.box = Box(self.form, field, self, are_experts_hidden=lambda: self.showing.hidden.experts)
         self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
         folds = Folds(settings_path().with_name("folds.json"))
         self._folding = Folding(self.form.fold, self.results.player.options_button, self.showing, folds, self)
@@ -213,7 +213,7 @@ class ReadingsPanel(QWidget):
     def _on_image(self) -> None:
         """Another image, or another slice of its file."""
         image = self.form.image.image
-        self.box.go_to_middle()
+        self.box.go_back()
         self.ask.refresh()
         self.form.show_origin(origin_of(image))
         self.form.experts.refresh(image)

@@ -185,8 +185,14 @@ class Ask(QObject):
         image = self._form.image.image
         if image is None:
             raise InputImageError("no image is open; open one, or take 'CT slices' under File > Open Sample")
-        found = planes(image, self._plane(image))
-        return Batch(image, self._form.experts.layers, found, centre_px=self._box.centre_px, settings=self.settings)
+        plane = self._plane(image)
+        return Batch(
+            image,
+            self._form.experts.layers,
+            planes(image, plane),
+            centre_px=self._box.centre_px(image, plane),
+            settings=self.settings,
+        )
 
     def _prepare(self, batch: Batch) -> None:
         self._begin()

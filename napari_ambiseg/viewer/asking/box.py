@@ -1,13 +1,23 @@
-"""The box on the image, in which the model reads: placed, sized, drawn, and looked at from near."""
+"""The box on the image, in which the model reads: placed, sized, drawn, and looked at from near.
 
+Until the user places it, it lies where the experts marked something on the slice that is shown; where they did not, it
+stays where it was on another slice of the image. Without experts, or while they are hidden, nothing is known of the
+lesion: it begins in the middle of the slice.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_ambiseg.engine import Placement
+from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.viewer.asking.form import Form
 from napari_ambiseg.viewer.canvas.field_of_view import FieldOfView
+from napari_ambiseg.viewer.image.experts import expert_masks
+from napari_ambiseg.viewer.image.plane import Plane
 
 _HOW = "Click on the lesion, or drag the box. Esc ends placing it."
 
@@ -18,6 +28,7 @@ class Box(QObject):
     Args:
         form: Where its place and size are set.
         field: Where the model looks.
+        are_experts_hidden: Whether the place of the box must not tell where they marked something.
 
     Signals:
         moved: It lies elsewhere, or is of another size.
@@ -27,17 +38,25 @@ class Box(QObject):
     moved = Signal()
     placing_changed = Signal()
 
-    def __init__(self, form: Form, field: FieldOfView, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        form: Form,
+        field: FieldOfView,
+        parent: QObject | None = None,
+        *,
+        are_experts_hidden: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(parent)
-        self._form, self._field = form, field
+        self._form, self._field, self._are_experts_hidden = form, field, are_experts_hidden
+        self._lesion_px: tuple[float, float] | None = None
+        field.usual_px = self._usual_px
         form.place.toggled.connect(self._on_place)
         form.zoom.clicked.connect(lambda *_: field.zoom())
         form.settings.region_changed.connect(self._on_region)
 
-    @property
-    def centre_px(self) -> tuple[float, float] | None:
-        """Where its middle is wanted; None is the slice's middle."""
-        return self._field.centre_px
+    def centre_px(self, image: Image, plane: Plane) -> tuple[float, float] | None:
+        """Where its middle is wanted on a slice; None is the slice's middle."""
+        return self._field.middle_px(image, plane)
 
     @property
     def is_being_placed(self) -> bool:
@@ -58,9 +77,9 @@ class Box(QObject):
         self._field.centre_px = (top + bottom) / 2, (left + right) / 2
         self._on_moved()
 
-    def go_to_middle(self) -> None:
-        """Put it back to the middle of the slice, which is another one now."""
-        self._field.centre_px = None
+    def go_back(self) -> None:
+        """Put it back to where it usually is: the image is another one now."""
+        self._field.centre_px = self._lesion_px = None
         self.end_placing()
 
     def end_placing(self) -> None:
@@ -77,6 +96,19 @@ class Box(QObject):
     def follow_settings(self) -> None:
         """Take the size that is set."""
         self._field.region_mm = self._form.settings.region.region_mm
+
+    def _usual_px(self, image: Image, plane: Plane) -> tuple[float, float] | None:
+        """The middle of what experts marked on a slice; where they did not, of what they marked on the one before."""
+        layers = self._form.experts.layers
+        if layers and not self._are_experts_hidden():
+            try:
+                marked = np.asarray(expert_masks(layers, image, plane.index).masks.any(axis=0))
+            except InputImageError:
+                return self._lesion_px  # Run says why
+            rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+            if len(rows):
+                self._lesion_px = float(rows[0] + rows[-1]) / 2, float(columns[0] + columns[-1]) / 2
+        return self._lesion_px
 
     def _on_place(self, on: bool) -> None:
         image: Image | None = self._form.image.image

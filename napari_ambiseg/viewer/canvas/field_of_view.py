@@ -33,7 +33,8 @@ class FieldOfView:
     """The model's field of view on the chosen image.
 
     Attributes:
-        centre_px: Row and column of its middle; None is the middle of the slice.
+        centre_px: Row and column of its middle, where the user has placed it; None for where it usually is.
+        usual_px: Where it usually is on a slice of an image; None is the middle of the slice.
         region_mm: Its height; None is the model's own.
     """
 
@@ -42,12 +43,17 @@ class FieldOfView:
         self._callback: Callable[..., Any] | None = None
         self._before: tuple[tuple[float, float] | None] | None = None  # the middle where the drag under way began
         self.centre_px: tuple[float, float] | None = None
+        self.usual_px: Callable[[Image, Plane], tuple[float, float] | None] = lambda image, plane: None
         self.region_mm: float | None = None
 
     @property
     def is_being_placed(self) -> bool:
         """Whether the mouse moves the box."""
         return self._callback is not None
+
+    def middle_px(self, image: Image, plane: Plane) -> tuple[float, float] | None:
+        """Row and column of its middle on a slice; None is the middle of the slice."""
+        return self.usual_px(image, plane) if self.centre_px is None else self.centre_px
 
     def draw(self, image: Image | None, model: Path | None, *, add_missing: bool = True) -> None:
         """Move the box to where the model would look now; hide it where it could not look at all."""
@@ -146,7 +152,7 @@ class FieldOfView:
             grid,
             slice_shape=(height, width),
             spacing_mm=plane.spacing_mm,
-            centre_px=self.centre_px,
+            centre_px=self.middle_px(image, plane),
             extent_mm=extent_of(grid, self.region_mm),
         ), plane
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
@@ -240,11 +240,41 @@ def test_an_image_that_goes_ends_placing(dock: Dock) -> None:
     dock.form.place.setChecked(True)
     dock.viewer.layers.remove(image)
     dock.form.image.refresh()
-    dock.box.go_to_middle()
+    dock.box.go_back()
     assert not dock.form.place.isChecked()
     assert not dock.box.is_being_placed
     dock.form.place.setChecked(True)
     assert not dock.form.place.isChecked()  # there is nothing to place it on
+
+
+def test_the_box_begins_on_what_experts_marked_until_it_is_placed(dock: Dock) -> None:
+    image = add_image(dock, 5, size=256)
+    assert middle_mm(dock) == pytest.approx((64.0, 64.0), abs=0.3)
+    mark(dock, image, [1], at=(60, 200))
+    mark(dock, image, [2], at=(80, 190))
+    first, second = (layer for layer in dock.viewer.layers if isinstance(layer, Labels))
+    dock.form.experts.choose([first, second])
+    first.data[2, 90, 210] = 1  # on slice 2 both have marked something
+    for slice_number, expected in ((1, (60, 200)), (2, (85, 200)), (4, (85, 200)), (1, (60, 200))):
+        dock.viewer.dims.set_point(0, 2.0 * slice_number)
+        assert middle_mm(dock) == pytest.approx([0.5 * at for at in expected], abs=0.3)
+        assert dock.ask.requests()[0].placement == dock.box.placement(dock.form.settings.model.path)
+    dock.form.place.setChecked(True)
+    drag(dock, (30.0, 40.0), (30.0, 40.0))
+    assert middle_mm(dock) == pytest.approx((30.0, 40.0), abs=0.3)
+    dock.viewer.dims.set_point(0, 4.0)
+    assert middle_mm(dock) == pytest.approx((30.0, 40.0), abs=0.3)
+    dock.box.go_back()
+    assert middle_mm(dock) == pytest.approx((42.5, 100.0), abs=0.3)
+
+
+def test_the_box_does_not_tell_where_hidden_experts_marked_something(dock: Dock) -> None:
+    hidden = Box(dock.form, FieldOfView(dock.viewer, Canvas(dock.viewer)), are_experts_hidden=lambda: True)
+    image = add_image(dock, 5, size=256)
+    mark(dock, image, [2], at=(60, 200))
+    dock.viewer.dims.set_point(0, 4.0)
+    (top, bottom), (left, right) = hidden.placement(dock.form.settings.model.path).bounds_px
+    assert ((top + bottom) / 2, (left + right) / 2) == pytest.approx((127.5, 127.5), abs=0.5)
 
 
 def test_another_size_stretches_the_models_grid_and_is_warned_of(dock: Dock, own_settings: Path) -> None:
