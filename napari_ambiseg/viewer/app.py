@@ -43,7 +43,6 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     except AmbisegError:
         viewer.close()
         raise
-    gc.freeze()
     gc.enable()
     if save_to is None:
         QTimer.singleShot(0, panel.run)

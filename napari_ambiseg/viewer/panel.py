@@ -41,6 +41,7 @@ from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 from napari_ambiseg.viewer.tabs.results import ResultsBox
 from napari_ambiseg.viewer.widgets.foot import Foot
+from napari_ambiseg.viewer.widgets.garbage import spare_what_is_there
 from napari_ambiseg.viewer.widgets.style import TIGHT
 from napari_ambiseg.viewer.widgets.tall_scroll import TallScroll
 
@@ -94,6 +95,7 @@ class ReadingsPanel(QWidget):
         self._connect_viewer(field)
         self.form.experts.refresh(self.form.image.image)
         self._on_image()
+        spare_what_is_there()
 
     @property
     def is_running(self) -> bool:
@@ -258,7 +260,7 @@ class ReadingsPanel(QWidget):
     def _hide_expert_layers(self) -> None:
         """The experts' masks that came with the image give way to their outlines, which are finer."""
         for layer in self.form.experts.layers:
-            if origin_of(layer) is not None:
+            if origin_of(layer) is not None and layer.visible:  # napari redraws all in any case
                 layer.visible = False
 
     def _attend_hidden(self) -> None:

@@ -9,6 +9,7 @@ engine did not translate itself is turned into a ``ComputeError`` here.
 """
 
 import atexit
+import importlib
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from threading import Event
@@ -24,6 +25,7 @@ from napari_ambiseg.errors import AmbisegError, ComputeError
 from napari_ambiseg.viewer.session.result import Request, Result
 
 _LONGEST_STEP_MS = 10_000
+_OF_RESULTS = ("scipy.cluster.hierarchy", "scipy.optimize", "scipy.spatial", "skimage.measure")
 _samplers: WeakSet["Sampler"] = WeakSet()
 
 News = Request | Advance | Result
@@ -68,7 +70,10 @@ def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled
     with closing(running):
         while not stop.is_set():
             try:
-                yield next(running)
+                advance = next(running)
+                yield advance
+                if advance.step == advance.total:
+                    _load_libraries()
             except StopIteration as finished:
                 sampled: Sampled = finished.value
                 return sampled if before is None else engine.join(before, sampled)
@@ -81,6 +86,12 @@ def stop_all() -> None:
     for sampler in list(_samplers):
         sampler.cancel()
     QThreadPool.globalInstance().waitForDone(_LONGEST_STEP_MS)
+
+
+def _load_libraries() -> None:
+    """Import what the figures of a result need, while readings are computed: the window would wait half a second."""
+    for name in _OF_RESULTS:
+        importlib.import_module(name)
 
 
 class Sampler(QObject):

@@ -3,7 +3,7 @@
 While a threshold is dragged, all is drawn within a frame; what takes longer follows when the hand rests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QObject, QTimer
 
@@ -46,7 +46,7 @@ class Presenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._canvas, self._showing, self._looking, self._wanted = canvas, showing, looking, wanted
-        self._has_begun_to_show = False
+        self._to_add = set[Role]()
         self._pair: tuple[int, int] | None = None
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -69,20 +69,33 @@ class Presenter(QObject):
 
     def begin(self) -> None:
         """A run begins."""
-        self._has_begun_to_show = False
+        self._to_add = set[Role](_READINGS)
 
     def show_running(self, request: Request, live: LivePicture) -> None:
-        """Show how far a run has come. Layers are added once, with the first reading; what is removed then, goes."""
+        """Show how far a run has come.
+
+        Layers are added once, from the first reading on; what is removed then, goes. They come one at a time, because
+        napari needs up to a tenth of a second for each, and the window waits.
+        """
         if self._showing.hidden.model:
             return
-        is_first = live.progress.finished > 0 and not self._has_begun_to_show
-        self._has_begun_to_show |= is_first
         shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
-        self._canvas.show(shown, add_missing=is_first)
-        if is_first:
-            for roles, visible in self._wanted():
-                if Role.READINGS in roles:
-                    self._canvas.set_visible(roles, visible)
+        self._canvas.show(shown, add_missing=False)
+        if self._to_add and live.progress.finished > 0:
+            self._add_one(shown)
+
+    def _add_one(self, shown: Sequence[Look]) -> None:
+        """Add the first layer that this run has not added yet, unless it is there."""
+        for look in shown:
+            if look.role in self._to_add:
+                self._to_add.remove(look.role)
+                layer = self._canvas.find(look.role)
+                if layer is None or layer.ndim != look.ndim:
+                    self._canvas.show([look])
+                    break
+        for roles, visible in self._wanted():
+            if Role.READINGS in roles:
+                self._canvas.set_visible(roles, visible)
 
     def refresh(self) -> None:
         """Draw the result as selection and step want it, in the layers that the user has left."""
