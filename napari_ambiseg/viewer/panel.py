@@ -31,7 +31,7 @@ from napari_ambiseg.viewer.keeping import forms
 from napari_ambiseg.viewer.keeping.forms import Form as KeepForm
 from napari_ambiseg.viewer.keeping.keeping_box import FilmChoice, KeepingBox
 from napari_ambiseg.viewer.keeping.restoring import bind_masks, look_now, look_of, show_look, take_session
-from napari_ambiseg.viewer.keeping.sessions import results_of, settings_of
+from napari_ambiseg.viewer.keeping.sessions import restored_told, results_of, settings_of
 from napari_ambiseg.viewer.opening import sources
 from napari_ambiseg.viewer.session.blinding import HiddenMasks, blank_thumbnails
 from napari_ambiseg.viewer.session.folds import Folding, Folds
@@ -311,6 +311,7 @@ class ReadingsPanel(QWidget):
         self._hide_expert_layers()
         bind_masks(self._viewer, where)
         show_look(look, self._viewer, self.showing)
+        self.form.say(restored_told(session))
         self.keeping.compare(session)
 
     # Putting it together

@@ -19,6 +19,7 @@ from napari_ambiseg.engine import GreyScale, Placement, Sampled, SamplingOptions
 from napari_ambiseg.errors import AmbisegError, DataFileError
 from napari_ambiseg.io.affine import affine_of_slice
 from napari_ambiseg.io.provenance import sha256_of, versions
+from napari_ambiseg.io.recognise import NIFTI_SUFFIXES
 from napari_ambiseg.io.session_file import source_changed
 from napari_ambiseg.io.session_record import Drawn, GridPlacement, ModelUsed, Plain, Session, Source, Trajectory
 from napari_ambiseg.viewer.image.experts import Experts
@@ -54,7 +55,12 @@ def session_of(kept: Kept) -> Session:
         drawings=kept.drawings,
         trajectory=shown.trajectory,
         versions=versions(),
-        view={**kept.look, "rendered": kept.rendered, "patient": _patient_text(kept)},
+        view={
+            **kept.look,
+            "rendered": kept.rendered,
+            "patient": _patient_text(kept),
+            "of_volume": bool(request.plane.index),
+        },
         others=tuple(others),
     )
 
@@ -95,6 +101,22 @@ def patient_in(session: Session) -> InPatient | None:
         return None
     affine = np.array(said.affine)
     return InPatient(affine, (Path(said.file),)) if said.file and abs(np.linalg.det(affine)) > 0 else None
+
+
+def restored_told(session: Session) -> str:
+    """What has come back, and what has not: of a volume, the other slices."""
+    source, count = session.source, sum(len(drawn.samples) for drawn in session.drawn)
+    readings = f"with {count} reading{'' if count == 1 else 's'}" if count else "without readings"
+    if session.view.get("of_volume") is not True:
+        return f"Restored {source.name!r} {readings}."
+    path = Path(source.path)
+    whole = path if path.name.lower().endswith(NIFTI_SUFFIXES) else path.parent  # a series has a file for each slice
+    where = f" ({whole})" if source.path else ""
+    number = " ".join(map(str, source.index))
+    return (
+        f"Restored slice {number} of {source.name!r} {readings}, and this slice alone; "
+        f"to read others, open the volume{where} again."
+    )
 
 
 def changes(session: Session) -> str:

@@ -26,6 +26,7 @@ from napari_ambiseg.viewer.image.origin import Role, role_of
 from napari_ambiseg.viewer.keeping import forms
 from napari_ambiseg.viewer.keeping.forms import Form
 from napari_ambiseg.viewer.keeping.restoring import get_session_reader
+from napari_ambiseg.viewer.keeping.sessions import restored_told
 from napari_ambiseg.viewer.opening import reader
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.session.settings import Settings
@@ -192,6 +193,7 @@ def test_a_session_is_restored_without_asking_the_model(
         getattr(other, f"add_{'labels' if kind == 'labels' else 'image'}")(data, **options)
     qtbot.waitUntil(lambda: panel.result is not None, timeout=LONG)
     after = panel.result
+    assert panel.form.status.text() == "Restored 'ct <1>/2' with 16 readings."
     np.testing.assert_array_equal(after.sampled.readings, before.sampled.readings)
     np.testing.assert_allclose(after.sampled.x_t, before.sampled.x_t, atol=2e-3)
     np.testing.assert_array_equal(after.request.experts.masks, before.request.experts.masks)
@@ -280,6 +282,10 @@ def test_masks_of_a_dicom_slice_refer_to_its_file(
     keep(panel, qtbot, forms.SESSION, tmp_path / "s.ambiseg", monkeypatch)
     session = read_session(tmp_path / "s.ambiseg")
     assert Path(session.source.path) == tmp_path / "ct" / f"{index}.dcm"
+    assert restored_told(session) == (
+        f"Restored slice {index} of {image.name!r} with 8 readings, and this slice alone; "
+        f"to read others, open the volume ({tmp_path / 'ct'}) again."
+    )
 
 
 def test_masks_of_a_nifti_slice_lie_on_its_grid(
