@@ -16,6 +16,7 @@ from napari_ambiseg.io import svg
 from napari_ambiseg.readings.consensus import probability
 from napari_ambiseg.readings.contours import ISO_SHARES, iso_contours, outlines
 from napari_ambiseg.readings.distribution import Distribution
+from napari_ambiseg.readings.dots import piled, scale_top
 from napari_ambiseg.readings.modes import Mode
 
 EXPERT_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -25,6 +26,7 @@ SAMPLE_COLOUR = "#FF5CC8"
 ISO_COLOURS = ("#6A3D9A", "#C2185B", "#FF8F00", "#FFEE58")
 _INK, _DOTS = "#222", "#B0127B"
 _LEFT, _RIGHT, _AXIS = 10.0, 328.0, 50.0  # of a distribution, in its own units
+_DOT, _ROOM = 4.0, 28.0  # how far apart its dots are, and how high they may be piled
 _NAMES_WIDTH, _CELLS_WIDTH, _HEAD = 96.0, 604.0, 12.0  # of the matrix, in its own units
 _LEAST_MARGIN_MM, _MARGIN = 5.0, 0.5  # around what is marked; the latter as a share of its size
 _BARS_MM = (1, 2, 5, 10, 20, 50, 100)
@@ -106,7 +108,7 @@ def typical_reading(shown: Scene, mode: Mode) -> str:
 
 def distribution(found: Distribution) -> str:
     """One measure of all samples as dots on a line, the median and the 5 to 95 % range, the experts as marks below."""
-    top = _round_up(float(np.concatenate([found.samples, found.experts]).max(initial=0)))
+    top = scale_top([*found.samples.tolist(), *found.experts.tolist()])
 
     def across(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return _LEFT + (_RIGHT - _LEFT) * values / top
@@ -116,7 +118,9 @@ def distribution(found: Distribution) -> str:
         low, middle, high = across(np.array([found.low, found.median, found.high])).tolist()
         parts.append(svg.rectangle(low, _AXIS - 8, max(high - low, 0.5), 8, colour="#FFD6F0"))
         parts.append(svg.line(middle, _AXIS - 13, middle, _AXIS, colour=_DOTS, width=1.6))
-    parts += [svg.circle(x, _AXIS - 4 - y, 2.2, colour=_DOTS, opacity=0.6) for x, y in _stacked(across(found.samples))]
+    xs = across(found.samples)
+    for x, height in zip(xs.tolist(), _heights(xs), strict=True):
+        parts.append(svg.circle(x, _AXIS - _DOT - height, 2.2, colour=_DOTS, opacity=0.6))
     parts.append(svg.line(_LEFT, _AXIS, _RIGHT, _AXIS, colour=_INK, width=0.6))
     ticks = np.linspace(0, top, 5)
     for x, tick in zip(across(ticks).tolist(), ticks.tolist(), strict=True):
@@ -206,24 +210,11 @@ def _scale_bar(shown: Scene) -> str:
     return back + bar + svg.words(x, y - 0.4 * size, f"{length} mm", size=size, colour="#fff")
 
 
-def _stacked(xs: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Dots that would hide each other, one above the other: position, and height above the axis."""
-    placed, heights = list[tuple[float, float]](), list[float]()
-    for x in np.sort(xs):
-        taken = {height for (other, height) in placed if abs(other - x) < 4}
-        height = next(h for h in (1.0 * k for k in range(0, 4 * len(xs) + 1, 4)) if h not in taken)
-        placed.append((float(x), height))
-        heights.append(height)
-    squeeze = min(1.0, 28.0 / max(max(heights, default=0.0), 1.0))  # room above the axis
-    return [(x, height * squeeze) for x, height in placed]
-
-
-def _round_up(value: float) -> float:
-    """The next number of 1, 2, 4, 6, 8 times a power of ten, so that quarters of it are easy to read."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value * (1 - 1e-12)))
+def _heights(xs: NDArray[np.float64]) -> list[float]:
+    """Above the axis, of dots that would hide each other; they are squeezed where there is no room for so many."""
+    levels = piled(xs, _DOT)
+    step = min(_DOT, _ROOM / max(1, int(levels.max(initial=0))))
+    return (levels * step).tolist()
 
 
 def _shade(value: float) -> str:

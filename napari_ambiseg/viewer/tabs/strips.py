@@ -6,13 +6,13 @@ the other. Whoever sees nothing has no size, and stands apart: in a gutter at th
 Legend: S samples, R readers (experts); x to the right and y downwards, in pixels of the screen.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg.readings.distribution import Distribution
+from napari_ambiseg.readings.dots import piled, scale_top
 
 DOT = 6.0
 """Diameter of a reading's dot."""
@@ -27,7 +27,6 @@ GUTTER = 52.0
 """Width of the place of those who see nothing."""
 
 _BETWEEN = 10.0  # gutter and scale
-_ROUND = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)  # so that quarters of the scale are easy to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +71,6 @@ def spots_of(one: Distribution, *, left: float, right: float, above: float, y: f
     """Place one measure; arguments as in ``Scale``."""
     scale = Scale(left, right, above, y, scale_top([*one.samples.tolist(), *one.experts.tolist()]))
     return Spots(scale, _dots(one.samples, scale), _marks(one.experts, scale))
-
-
-def scale_top(values: Sequence[float]) -> float:
-    """End of a scale from 0 that holds all values; 1 if there are none but 0."""
-    most = max(values, default=0.0)
-    if most <= 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(most))
-    return float(next(step * power for step in _ROUND if step * power >= most * (1 - 1e-12)))
-
-
-def piled(positions: NDArray[np.float64], diameter: float) -> NDArray[np.int64]:
-    """The lowest level at which each of some dots (N,) touches no other, placed from left to right."""
-    levels, last = np.zeros(len(positions), np.int64), list[float]()
-    for i in np.argsort(positions, kind="stable"):
-        free = (level for level, before in enumerate(last) if positions[i] - before >= diameter)
-        levels[i] = level = next(free, len(last))
-        last[level : level + 1] = [float(positions[i])]
-    return levels
 
 
 def _dots(values: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """Sizes: dots where the numbers are, and numbers that can be copied."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +12,7 @@ from napari_ambiseg.readings.distribution import Distribution, sizes
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.sizes_tab import SizesTab
 from napari_ambiseg.viewer.tabs.sizes_text import head_line, number_text, spread_text
-from napari_ambiseg.viewer.tabs.strips import DOT, GUTTER, piled, scale_top, spots_of
+from napari_ambiseg.viewer.tabs.strips import DOT, GUTTER, spots_of
 
 VALUES = st.lists(st.just(0.0) | st.floats(0.01, 300), min_size=1, max_size=40)
 
@@ -30,21 +29,6 @@ def tab(qtbot: QtBot, showing: Showing) -> SizesTab:
 
 def measured(samples: list[float], experts: list[float]) -> Distribution:
     return Distribution("area", "mm²", np.array(samples), np.array(experts), median=1, low=1, high=1)
-
-
-@given(VALUES)
-def test_the_scale_holds_all_values_and_wastes_less_than_half(values: list[float]) -> None:
-    top = scale_top(values)
-    assert top >= max(values) * (1 - 1e-9)
-    assert max(values) == 0 or top < 2 * max(values)
-
-
-@given(VALUES)
-def test_dots_do_not_hide_each_other(values: list[float]) -> None:
-    positions = np.array(values)
-    levels = piled(positions, DOT)
-    for level in range(int(levels.max()) + 1):
-        assert (np.diff(np.sort(positions[levels == level])) >= DOT).all()
 
 
 @given(VALUES, VALUES)
