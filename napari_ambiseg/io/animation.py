@@ -15,8 +15,6 @@ from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.io.film_frames import Film, Picture, Shown, pictures
 from napari_ambiseg.io.output import write_output
 
-FILM_SUFFIXES = (".gif", ".mp4")
-
 Progress = Callable[[int, int], object]
 """Called with the number of pictures done and of all. Whatever it raises stops the writing; no file is left then."""
 

@@ -137,15 +137,6 @@ class DicomSeries:
             yield f"its slices are {steps.min():g} to {steps.max():g} mm apart"
 
 
-def read_dicom_header(path: Path) -> DicomHeader:
-    """What a file says of its slice; pixels are not read.
-
-    Raises:
-        DataFileError: If it is no DICOM file of one slice, or does not say where the slice lies.
-    """
-    return header_of(open_dataset(path, pixels=False), path)
-
-
 def read_dicom_hu(path: Path) -> NDArray[np.float32]:
     """The pixels of one CT slice (H, W) in Hounsfield units; padding becomes ``PADDING_HU``.
 
@@ -260,7 +251,7 @@ def header_of(dataset: pydicom.Dataset, path: Path) -> DicomHeader:
     """What a data set says of its slice.
 
     Raises:
-        DataFileError: As ``read_dicom_header``.
+        DataFileError: If it is not of one slice, or does not say where that lies.
     """
     try:
         with warnings.catch_warnings():

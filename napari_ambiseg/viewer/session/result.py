@@ -17,7 +17,6 @@ from napari_ambiseg.readings.agreement import Comparison, compare_pairs
 from napari_ambiseg.readings.consensus import probability
 from napari_ambiseg.readings.distribution import Sizes, sizes
 from napari_ambiseg.readings.masks import pixel_counts
-from napari_ambiseg.readings.measure import areas_mm2
 from napari_ambiseg.readings.pairs import Pairs, all_pairs
 from napari_ambiseg.readings.relative_area import keeps
 from napari_ambiseg.viewer.image.experts import Experts
@@ -62,6 +61,11 @@ class Result:
 
     request: Request
     sampled: Sampled
+
+    @cached_property
+    def pixels(self) -> NDArray[np.int64]:
+        """Pixels of each reading as it was drawn (S,), counted once for all thresholds."""
+        return pixel_counts(self.sampled.readings)
 
     @cached_property
     def pairs(self) -> Pairs | None:
@@ -111,19 +115,19 @@ class View:
 
 def derive(result: Result, threshold: float) -> View:
     """The view of a result at a threshold."""
-    experts, spacing = result.request.experts.masks, result.request.plane.spacing_mm
-    sampled, pairs = result.sampled.readings, result.pairs
-    kept = keeps(pixel_counts(sampled), threshold)
-    readings = sampled & kept[:, None, None]
+    (height, width), pairs = result.request.plane.spacing_mm, result.pairs
+    kept = keeps(result.pixels, threshold)
+    readings = result.sampled.readings & kept[:, None, None]
+    comparison = None if pairs is None else compare_pairs(pairs.emptied(kept))
     window = window_of(result.sampled.placement)
     return View(
         threshold=threshold,
         readings=readings,
-        areas_mm2=areas_mm2(readings, spacing),
-        expert_areas_mm2=areas_mm2(experts, spacing) if len(experts) else np.zeros(0),
+        areas_mm2=np.where(kept, result.pixels * (height * width), 0.0),
+        expert_areas_mm2=np.zeros(0) if comparison is None else comparison.expert_areas * (height * width),
         probability=probability(readings[:, *window]),
         window=window,
-        comparison=compare_pairs(pairs.emptied(kept)) if pairs is not None else None,
+        comparison=comparison,
     )
 
 
