@@ -27,7 +27,8 @@ from napari_ambiseg.viewer.widgets import shortcuts, style
 from napari_ambiseg.viewer.widgets.fold import Fold
 from napari_ambiseg.viewer.widgets.sentence import Sentence
 
-RENDERED = "Rendered pixels"
+RENDERED, RENDERED_SHORT = "Rendered pixels", "Rendered"
+_AROUND = 52  # pixels around the number of a slice: the buttons that count up and down
 _UNUSUAL, _SERIOUS = f"{style.UNUSUAL} {style.ROUNDED}", f"{style.SERIOUS} {style.ROUNDED}"
 
 
@@ -84,6 +85,9 @@ class Form(QWidget):
         self.browse.show_origin(origin)
         self.rendered.setVisible(origin is not None and origin.rendered)
         if origin is not None:
+            self.rendered.setText(RENDERED_SHORT if self.browse.isVisibleTo(self) else RENDERED)
+            longest = self.slice_number.fontMetrics().horizontalAdvance(f"{origin.count} of {origin.count}")
+            self.slice_number.setMinimumWidth(longest + _AROUND)
             blocked = self.slice_number.blockSignals(True)
             self.slice_number.setRange(1, origin.count)
             self.slice_number.setSuffix(f" of {origin.count}")

@@ -14,7 +14,7 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_ambiseg.readings.place import Among, among
 from napari_ambiseg.viewer.asking.choosers import Connections
@@ -30,6 +30,7 @@ from napari_ambiseg.viewer.keeping.accepted import (
     set_aside,
 )
 from napari_ambiseg.viewer.session.showing import Showing
+from napari_ambiseg.viewer.widgets.sentence import Sentence
 from napari_ambiseg.viewer.widgets.shortcuts import ACCEPT, bind
 
 _PAUSE_MS = 40  # after the last move of the brush
@@ -58,8 +59,7 @@ class Accepting(QWidget):
         self.button = QPushButton("Accept as mask")
         bind(self.button, ACCEPT)
         self.button.clicked.connect(self.accept)
-        self.line = QLabel()
-        self.line.setWordWrap(True)
+        self.line = Sentence()
         self.line.setToolTip(
             "Your mask among the readings at this threshold; Dice of 1 is the same mask, 0 no overlap. " + _HINT
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.canvas.look_box import LookBox
 from napari_ambiseg.viewer.canvas.looking import Looking
@@ -19,6 +19,8 @@ from napari_ambiseg.viewer.tabs.table import ReadingsTable
 from napari_ambiseg.viewer.tabs.table_tab import TableTab
 from napari_ambiseg.viewer.tabs.ways_tab import WaysTab
 from napari_ambiseg.viewer.widgets.elided import ElidedLabel
+from napari_ambiseg.viewer.widgets.page_tabs import PageTabs
+from napari_ambiseg.viewer.widgets.sentence import Sentence
 
 _PER_UNIT = 100  # positions of the threshold slider
 
@@ -45,9 +47,7 @@ class ResultsBox(QWidget):
         self._threshold_label.setToolTip(self.slider.toolTip())
         self.slider.valueChanged.connect(self._on_slider)
         self.image_name = ElidedLabel()
-        self.summary_label = QLabel()
-        self.summary_label.setWordWrap(True)
-        self.summary_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.summary_label = Sentence()
         self.summary_label.setToolTip(
             "GED: generalised energy distance, 0 if readings and experts vary alike; smaller is better. "
             "Unbiased: pairs of a mask with itself left out. Below: how many readings are empty, and the smallest and "
@@ -58,8 +58,7 @@ class ResultsBox(QWidget):
         self.looking = Looking(showing, self.grouping, self)
         self.look_box = LookBox(showing, self.looking)
         self.look_box.seen_changed.connect(self.seen_changed)
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
+        self.tabs = PageTabs()
         self.tabs.addTab(self.table_tab, "Table")
         self.gallery = Gallery(showing, self.grouping)
         self.gallery_dock = GalleryDock(self.gallery, showing, self.grouping)
@@ -112,9 +111,9 @@ class ResultsBox(QWidget):
         self.slider.blockSignals(blocked)
         self._show_threshold()
         view, hidden = self._showing.seen_view, self._showing.hidden
-        self.summary_label.setVisible(not hidden.model)
         why = "the experts are hidden" if hidden.experts else "no experts to compare with"
         self.summary_label.setText("No readings yet" if view is None else summary(view, not_compared=why))
+        self.summary_label.setVisible(not hidden.model)
 
     def _make_blind(self) -> None:
         """Leave what does not give away what is hidden; of tabs, those that know of it."""

@@ -79,6 +79,8 @@ class TableTab(QWidget):
         has_experts = view is not None and view.comparison is not None
         is_pair = has_experts and expert is not None
         self.hint.setText(_HINT if has_experts and not is_pair else "")
+        for button in self._metrics.values():
+            button.setVisible(has_experts)
         self.legend.setVisible(is_pair)
         self.pair_line.setVisible(is_pair)
         if view is not None and expert is not None and is_pair:

@@ -7,6 +7,8 @@ taller than a small screen.
 from qtpy.QtCore import QRect, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_ambiseg.viewer.widgets.style import TIGHT
+
 _LEAST = 480, 360
 
 
@@ -24,6 +26,7 @@ def own_window(widget: QWidget, *, title: str, name: str, beside: QWidget, share
     dock = QDockWidget(title, window or beside.window())
     dock.setObjectName(name)
     dock.setWidget(widget)
+    dock.setStyleSheet(TIGHT)
     if window is not None:
         window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)  # where it goes when it is docked
     dock.setFloating(True)

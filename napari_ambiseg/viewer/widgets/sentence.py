@@ -9,7 +9,7 @@ from qtpy.QtGui import QTextDocument, QTextOption
 from qtpy.QtWidgets import QFrame, QSizePolicy, QTextEdit, QWidget
 
 _PLAIN = "QTextEdit { background: transparent; border: none; padding: 0px; }"
-_MARGIN, _LEAST = 2, 40  # pixels: around the text; in width
+_MARGIN, _LEAST = 1, 40  # pixels: around the text; in width
 
 
 class Sentence(QTextEdit):

@@ -16,6 +16,7 @@ from napari_ambiseg.viewer.session.blinding import HiddenMasks
 from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.results import ResultsBox
+from napari_ambiseg.viewer.widgets.sentence import Sentence
 
 OF_MODEL = {Role.READINGS, Role.SELECTED, Role.PROBABILITY, Role.TRAJECTORY, Role.PAIR}
 
@@ -49,7 +50,8 @@ def seen(viewer: ViewerModel) -> set[Role]:
 
 
 def texts(box: ResultsBox) -> str:
-    return "\n".join(label.text() for label in box.findChildren(QLabel) if label.isVisible())
+    said = [*box.findChildren(QLabel), *box.findChildren(Sentence)]
+    return "\n".join(one.text() for one in said if one.isVisible())
 
 
 def layer(viewer: ViewerModel, role: Role) -> Layer:
