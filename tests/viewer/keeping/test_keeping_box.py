@@ -127,6 +127,23 @@ def test_reports_pictures_films_and_tables_are_kept(
             assert np.asarray(picture).std() > 5
 
 
+def test_an_mp4_from_the_menu_shows_the_selected_reading_as_the_player_does(
+    drawn: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av")
+    drawn.showing.select(4)
+    keep(drawn, qtbot, forms.MP4, tmp_path / "f", monkeypatch)
+    with av.open(tmp_path / "f.mp4") as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+    orange = [frame[..., 0] - frame[..., 2] > 60 for frame in frames]  # the slice is grey
+    half = orange[0].shape[1] // 2  # the noise is at the left, the mask at the right
+    assert len(frames) == 25 * 2 + (len(drawn.result.sampled.steps) - 1) * round(25 * 0.3)
+    mask = drawn.result.sampled.x_hat[-1, 4] > 0
+    shown = orange[-1][:512, half : half + 512]
+    np.testing.assert_allclose(shown.reshape(32, 16, 32, 16).mean(axis=(1, 3)), mask, atol=0.2)
+    assert orange[0][:, :half].sum() > 2 * orange[-1][:, :half].sum()
+
+
 def test_what_is_hidden_stands_below_no_picture_and_is_opened_in_no_browser(
     drawn: ReadingsPanel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
