@@ -65,7 +65,11 @@ class ReadingsPanel(QWidget):
         self.form = Form(self._viewer, bundled_models())
         self.showing = Showing(parent=self)
         self.results = ResultsBox(self.showing)
-        self._presenter = Presenter(canvas, self.showing, self.results.looking, self.results.seen_roles, self)
+        self._presenter = Presenter(
+            canvas, self.showing, self.results.looking, self.results.seen_roles, self, at_leisure=True
+        )
+        self._presenter.settled.connect(self._tell_end)
+        self._has_ended = False
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
         self.box = Box(self.form, field, self, are_experts_hidden=lambda: self.showing.hidden.experts)
@@ -194,7 +198,14 @@ class ReadingsPanel(QWidget):
     def _on_ended(self, error: Exception | None) -> None:
         if error is not None:
             self._fail(error)
-        self.run_ended.emit()
+        self._has_ended = True
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Say that a run has ended, when all that it brought is shown."""
+        if self._has_ended and not self._presenter.is_adding:
+            self._has_ended = False
+            self.run_ended.emit()
 
     def _fail(self, error: Exception) -> None:
         """Say what is wrong, in the dock and as napari's notification; everything that is loaded stays."""

@@ -223,6 +223,7 @@ def test_readings_belong_to_the_image_that_was_chosen_when_run_was_pressed(
     panel.form.image.choose(first)
     qtbot.waitUntil(lambda: panel.result is not None, timeout=LONG)
     assert panel.result.request.image_name == "first"
+    qtbot.waitUntil(lambda: any(role_of(layer) is Role.READINGS for layer in viewer.layers), timeout=LONG)
     assert tuple(role_layer(viewer, Role.READINGS).translate) == (100, 200)
     viewer.layers.remove(first)
     qtbot.wait(50)

@@ -10,6 +10,7 @@ Outlines are Vectors with room to spare; what is left over has length zero and i
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ class Canvas:
     def find(self, role: Role) -> Layer | None:
         """The layer that shows ``role``."""
         return next((layer for layer in self._viewer.layers if role_of(layer) is role), None)
+
+    def shows(self, look: Look) -> bool:
+        """Whether a layer is there that can be brought to a look."""
+        layer = self.find(look.role)
+        return layer is not None and layer.ndim == look.ndim
 
     def show(self, looks: Iterable[Look], *, add_missing: bool = True) -> None:
         """Bring the viewer's layers to ``looks``.
@@ -115,8 +121,13 @@ def _left_unselected(layers: LayerList) -> Generator[None]:
 
 def _image(look: Look) -> Image:
     layer = Image(look.data.copy(), **look.options, **_identity(look))  # a copy: the layer's array is written to
-    layer.colorbar.visible = look.role in _WITH_BAR
+    if look.role in _WITH_BAR:  # in a turn of its own: napari takes as long for it as for the layer
+        QTimer.singleShot(_PAUSE_MS, partial(_show_bar, layer))
     return layer
+
+
+def _show_bar(layer: Image) -> None:
+    layer.colorbar.visible = True
 
 
 def _vectors(look: Look) -> Vectors:

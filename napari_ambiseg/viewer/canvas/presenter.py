@@ -5,7 +5,7 @@ While a threshold is dragged, all is drawn within a frame; what takes longer fol
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ambiseg.viewer.canvas import looks, maps
 from napari_ambiseg.viewer.canvas.layers import Canvas
@@ -23,6 +23,7 @@ _RESULTS = tuple(role for role in Role if role is not Role.FIELD_OF_VIEW)
 _READINGS = (Role.TRAJECTORY, Role.READINGS, Role.SELECTED)
 _MAPS = tuple(maps.ROLES.values())
 _ASIDE = (*_MAPS, Role.READINGS)  # while a pair is looked at
+_PAUSE_MS = 10  # between two layers that are added, for whatever else waits
 _REST_MS = 120
 
 
@@ -34,7 +35,14 @@ class Presenter(QObject):
         showing: What is shown.
         looking: How it is looked at.
         wanted: Which outlines the user wants to see.
+        at_leisure: Whether layers that a result needs, and that are not there, come one in each turn of the event loop:
+            napari takes up to a tenth of a second for each, and the window waits. Otherwise all come at once.
+
+    Signals:
+        settled: All layers of a result are there.
     """
+
+    settled = Signal()
 
     def __init__(
         self,
@@ -43,9 +51,15 @@ class Presenter(QObject):
         looking: Looking,
         wanted: Callable[[], list[tuple[tuple[Role, ...], bool]]],
         parent: QObject | None = None,
+        *,
+        at_leisure: bool = False,
     ) -> None:
         super().__init__(parent)
         self._canvas, self._showing, self._looking, self._wanted = canvas, showing, looking, wanted
+        self._at_leisure = at_leisure
+        self._adding = QTimer(self)
+        self._adding.setInterval(_PAUSE_MS)
+        self._adding.timeout.connect(self._add_next)
         self._to_add = set[Role]()
         self._pair: tuple[int, int] | None = None
         self._rest = QTimer(self)
@@ -67,6 +81,11 @@ class Presenter(QObject):
         """Show no experts: there are none."""
         self._canvas.set_visible((Role.EXPERTS,), visible=False)
 
+    @property
+    def is_adding(self) -> bool:
+        """Whether layers of a result are still to come."""
+        return self._adding.isActive()
+
     def begin(self) -> None:
         """A run begins."""
         self._to_add = set[Role](_READINGS)
@@ -74,8 +93,7 @@ class Presenter(QObject):
     def show_running(self, request: Request, live: LivePicture) -> None:
         """Show how far a run has come.
 
-        Layers are added once, from the first reading on; what is removed then, goes. They come one at a time, because
-        napari needs up to a tenth of a second for each, and the window waits.
+        Layers are added once, one at a time from the first reading on; what is removed then, goes.
         """
         if self._showing.hidden.model:
             return
@@ -89,8 +107,7 @@ class Presenter(QObject):
         for look in shown:
             if look.role in self._to_add:
                 self._to_add.remove(look.role)
-                layer = self._canvas.find(look.role)
-                if layer is None or layer.ndim != look.ndim:
+                if not self._canvas.shows(look):
                     self._canvas.show([look])
                     break
         for roles, visible in self._wanted():
@@ -174,11 +191,30 @@ class Presenter(QObject):
             if (hidden := self._showing.result) is not None:
                 self.show_experts(hidden.request.plane, hidden.request.experts)
             return
-        colours = self._looking.colours(result, view)
-        shown = looks.looks(result, view, selected=self._showing.selected, colours=colours)
-        self._canvas.show([*self._map(result, view), *shown])
+        if self._at_leisure:
+            self._canvas.show(self._looks(result, view), add_missing=False)
+            self._adding.start()
+        else:
+            self._canvas.show(self._looks(result, view))
         self._show_pair(result, view)
         self._follow_wishes()
+
+    def _looks(self, result: Result, view: View) -> list[Look]:
+        """What is to be seen of a result, lowest first."""
+        colours = self._looking.colours(result, view)
+        shown = looks.looks(result, view, selected=self._showing.selected, colours=colours)
+        return [*self._map(result, view), *shown]
+
+    def _add_next(self) -> None:
+        """Add one layer that is not there, as it is to be seen by now."""
+        result, view = self._showing.seen_result, self._showing.seen_view
+        wanted = [] if result is None or view is None else self._looks(result, view)
+        missing = [look for look in wanted if not self._canvas.shows(look)]
+        self._canvas.show(missing[:1])
+        self._follow_wishes()
+        if len(missing) <= 1:
+            self._adding.stop()
+            self.settled.emit()
 
     def _follow_wishes(self) -> None:
         for roles, visible in self._wanted():
