@@ -158,7 +158,6 @@ class Comparison(QWidget):
         line.addWidget(self.head, 1)
         line.addWidget(self.experts)
         notice = QLabel(NOTICE)
-        notice.setEnabled(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(3)

@@ -70,7 +70,7 @@ def captions(view: View, found: Sequence[Mode], order: Order) -> list[str]:
         said = [f"{value:.2f}" for value in _key(view, order)]
     else:
         said = [area_text(area) for area in view.areas_mm2]
-    return [f"{i + 1} · {said[i]}" for i in range(count)]
+    return [f"{i + 1}: {said[i]}" for i in range(count)]
 
 
 def way_names(found: Sequence[Mode]) -> list[str]:

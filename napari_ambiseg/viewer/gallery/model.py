@@ -82,7 +82,7 @@ class GalleryModel(QAbstractListModel):
         assert thumbnails is not None
         is_expert, number = self._rows[row]
         if is_expert:
-            caption = f"E{number + 1} · {area_text(view.expert_areas_mm2[number])}"
+            caption = f"E{number + 1}: {area_text(view.expert_areas_mm2[number])}"
             stroke = Stroke(thumbnails.crop.experts[number], expert_colour(number))
             return Tile(True, number, caption, stroke, stroke.colour if number == self._showing.expert else None)
         segments = thumbnails.crop.readings[number]

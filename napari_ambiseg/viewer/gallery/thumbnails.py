@@ -21,7 +21,7 @@ class Stroke:
     Attributes:
         segments: As in ``Crop`` (N, 2, 2).
         colour: #RRGGBB.
-        width: In pixels of the screen.
+        width: In pixels, whatever the resolution of the screen.
         opacity: 0 to 1.
     """
 
@@ -50,14 +50,15 @@ class Thumbnails:
 
     def paint(self, painter: QPainter, area: QRectF, strokes: Sequence[Stroke]) -> None:
         """Paint the slice with outlines into an area; no outline, or only empty ones, are told as nothing."""
+        ratio = painter.device().devicePixelRatioF()
         painter.save()
         painter.setClipRect(area)
-        painter.drawPixmap(area.topLeft(), self._slice_at(area, painter.device().devicePixelRatioF()))
+        painter.drawPixmap(area.topLeft(), self._slice_at(area, ratio))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if any(len(stroke.segments) for stroke in strokes):
             painter.setTransform(self._placed(area), combine=True)
             for stroke in strokes:
-                painter.setPen(_pen(stroke))
+                painter.setPen(_pen(stroke, ratio))
                 painter.setOpacity(stroke.opacity)
                 painter.drawLines(self._lines_of(stroke.segments))
         else:
@@ -97,8 +98,8 @@ class Thumbnails:
         return self._turned * QTransform.fromScale(scale, scale) * moved
 
 
-def _pen(stroke: Stroke) -> QPen:
-    pen = QPen(QColor(stroke.colour), stroke.width)
+def _pen(stroke: Stroke, ratio: float) -> QPen:
+    pen = QPen(QColor(stroke.colour), stroke.width * ratio)  # of a cosmetic pen, the width counts finer pixels
     pen.setCosmetic(True)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     return pen

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen
+from qtpy.QtGui import QColor, QFont, QMouseEvent, QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -129,8 +129,10 @@ class ReadingsModel(QAbstractTableModel):
     def _area_data(self, area: float, role: int) -> Any:
         if role == _Role.DisplayRole:
             return f"{area:.0f}" if area > 0 else "empty"
-        if role == _Role.ForegroundRole and area == 0:
-            return QColor(150, 150, 150)
+        if role == _Role.FontRole and area == 0:
+            font = QFont()
+            font.setItalic(True)
+            return font
         return None
 
     def _explanation(self, section: int) -> str:

@@ -101,12 +101,12 @@ def test_captions_say_what_the_order_is_about(view: View) -> None:
     assert view.comparison is not None
     found, largest = modes(view.readings), int(view.areas_mm2.argmax())
     empty = int(np.flatnonzero(view.areas_mm2 == 0)[0])
-    assert captions(view, (), Order())[largest] == f"{largest + 1} · {view.areas_mm2[largest]:.0f} mm²"
-    assert captions(view, (), Order())[empty] == f"{empty + 1} · nothing"
+    assert captions(view, (), Order())[largest] == f"{largest + 1}: {view.areas_mm2[largest]:.0f} mm²"
+    assert captions(view, (), Order())[empty] == f"{empty + 1}: nothing"
     dice = view.comparison.dice[largest, 0]
-    assert captions(view, (), Order(SortBy.EXPERT, 0))[largest] == f"{largest + 1} · {dice:.2f}"
+    assert captions(view, (), Order(SortBy.EXPERT, 0))[largest] == f"{largest + 1}: {dice:.2f}"
     way = mode_numbers(found)[largest] + 1
-    assert captions(view, found, Order(SortBy.WAY))[largest] == f"{largest + 1} · way {way}"
+    assert captions(view, found, Order(SortBy.WAY))[largest] == f"{largest + 1}: way {way}"
 
 
 @pytest.mark.parametrize(("area", "text"), [(0.0, "nothing"), (0.25, "0.2 mm²"), (9.4, "9.4 mm²"), (87.6, "88 mm²")])
