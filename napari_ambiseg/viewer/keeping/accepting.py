@@ -4,11 +4,13 @@ napari 0.9 tells of painting by several events: each move of a brush by ``labels
 or a polygon by ``paint``, undo and redo by ``set_data``, new data by ``data``. Any of them starts the same short timer,
 so that a stroke is followed without being held up.
 
-Most of what a new layer costs is napari's: it makes what draws the layer, its brush and its polygons in the turn of the
-event loop in which the layer is added, which is more than a tenth of a second. Brush and polygons follow in turns of
-their own; nobody can have begun to paint by then.
+Most of what a new layer costs is napari's: in the turn of the event loop in which the layer is added, it makes what
+draws the layer, its brush and its polygons, and shows its controls, which is more than a tenth of a second. Controls,
+brush and polygons therefore follow in turns of their own; nobody can have begun to paint by then.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from napari.components import ViewerModel
@@ -24,14 +26,16 @@ from napari_ambiseg.viewer.keeping.accepted import (
     accept,
     accepted_of,
     below_outlines,
+    insert_unselected,
     is_of_another_picture,
     masks_on,
     place_told,
     set_aside,
+    show_aid,
 )
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.widgets.sentence import Sentence
-from napari_ambiseg.viewer.widgets.shortcuts import ACCEPT, bind
+from napari_ambiseg.viewer.widgets.shortcuts import ACCEPT, NOTHING_YET, allow, bind
 
 _PAUSE_MS = 40  # after the last move of the brush
 _HINT = "Paint on it: keys 2 (brush) and 1 (eraser), [ and ] for their size, Ctrl+Z undoes."
@@ -71,9 +75,9 @@ class Accepting(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self.refresh)
-        self._aids: list[Any] = []
-        self._next_aid = QTimer(self)
-        self._next_aid.timeout.connect(self._show_aid)
+        self._due: list[Callable[[], None]] = []
+        self._next_turn = QTimer(self)
+        self._next_turn.timeout.connect(self._do_next)
         for changed in (showing.result_changed, showing.view_changed):
             changed.connect(self._timer.start)
         for changed in (showing.result_changed, showing.selection_changed):
@@ -92,10 +96,10 @@ class Accepting(QWidget):
         if not isinstance(image, Image):
             return None  # it has been removed, and the result is about to go with it
         layer = accept(result, view, self._showing.selected, shape=layer_shape(image))
-        self._aids += set_aside(layer)
-        self._viewer.layers.insert(below_outlines(self._viewer.layers), layer)
-        self._viewer.layers.selection.active = layer
-        self._next_aid.start()
+        aids = set_aside(layer)
+        insert_unselected(self._viewer.layers, below_outlines(self._viewer.layers), layer)
+        self._due += [partial(self._select, layer), *(partial(show_aid, aid) for aid in aids)]
+        self._next_turn.start()
         self.accepted.emit(layer)
         return layer
 
@@ -122,12 +126,16 @@ class Accepting(QWidget):
             layer, mask = found
             self.line.setText(f"{layer.name}: {place_told(mask, prepared)}")
 
-    def _show_aid(self) -> None:
+    def _do_next(self) -> None:
         """One in a turn."""
-        if self._aids:
-            self._aids.pop(0).visible = True
+        if self._due:
+            self._due.pop(0)()
         else:
-            self._next_aid.stop()
+            self._next_turn.stop()
+
+    def _select(self, layer: Labels) -> None:
+        if layer in self._viewer.layers:
+            self._viewer.layers.selection.active = layer
 
     def _followed_mask(self) -> tuple[Labels, Any] | None:
         """The mask that the user works on: that of the layer that is selected, else of the uppermost."""
@@ -152,9 +160,10 @@ class Accepting(QWidget):
 
     def _show_button(self) -> None:
         has_result = self._showing.seen_result is not None
-        self.button.setEnabled(has_result)
         which = f"reading {self._showing.selected + 1}" if has_result else "the selected reading"
-        self.button.setToolTip(f"Make {which} a mask of your own, in a new layer to paint on ({ACCEPT.keys}). {_HINT}")
+        tip = f"Make {which} a mask of your own, in a new layer to paint on ({ACCEPT.keys}). {_HINT}"
+        obstacle = "the model is hidden" if self._showing.hidden.model else NOTHING_YET
+        allow(self.button, tip.rstrip("."), "" if has_result else obstacle)
 
     def _on_layers(self, event: object = None) -> None:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and accepted_of(layer)]

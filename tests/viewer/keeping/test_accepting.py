@@ -54,12 +54,12 @@ def accepting(qtbot: QtBot, showing: Showing, viewer: ViewerModel) -> Accepting:
 
 
 def test_an_accepted_reading_is_a_layer_of_the_images_own_size_and_place(
-    accepting: Accepting, showing: Showing, image: Image, viewer: ViewerModel
+    qtbot: QtBot, accepting: Accepting, showing: Showing, image: Image, viewer: ViewerModel
 ) -> None:
     accepting.button.click()
     layer = viewer.layers[-1]
     assert isinstance(layer, Labels)
-    assert viewer.layers.selection.active is layer
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is layer)
     assert layer.data.shape == image.data.shape
     np.testing.assert_array_equal(layer.data[3], showing.view.readings[showing.selected])
     assert not layer.data[[0, 1, 2, 4]].any()
@@ -68,30 +68,31 @@ def test_an_accepted_reading_is_a_layer_of_the_images_own_size_and_place(
     assert layer.units == image.units
 
 
-def test_what_napari_paints_with_follows_one_by_one_in_turns_of_its_own(
-    qtbot: QtBot, accepting: Accepting, viewer: ViewerModel
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_controls_brush_and_polygons_follow_one_by_one_in_turns_of_their_own(
+    qtbot: QtBot, accepting: Accepting, viewer: ViewerModel, image: Image, is_removed: bool
 ) -> None:
-    """Each makes napari build what draws it: all together in one turn of the event loop would be a freeze."""
-    counts, shown = [0], []
+    """Each makes napari build widgets or visuals: all together in one turn of the event loop would be a freeze."""
+    done: list[set[str]] = [set()]  # in each turn
     turns = QTimer()
-    turns.timeout.connect(lambda: counts.append(0))
+    turns.timeout.connect(lambda: done.append(set()))
     turns.start()
+    viewer.layers.selection.active = image
+    viewer.layers.selection.events.active.connect(lambda: done[-1].add("selected"))
     layer = accepting.accept()
     aids = layer._overlays.values()
+    assert viewer.layers.selection.active is image
     assert not any(aid.visible for aid in aids)
-
-    def on_visible() -> None:
-        counts[-1] += 1
-        shown.append(None)
-
-    for aid in aids:
-        aid.events.visible.connect(on_visible)
-    viewer.layers.remove(layer)  # a mask that is removed meanwhile is left as napari made it
+    for name, aid in layer._overlays.items():
+        aid.events.visible.connect(lambda _event, name=name: done[-1].add(name))
+    if is_removed:
+        viewer.layers.remove(layer)  # it is left as napari made it
     usual = [aid.visible for aid in Labels(np.zeros((4, 4), np.uint8))._overlays.values()]
     qtbot.waitUntil(lambda: [aid.visible for aid in aids] == usual)
     turns.stop()
-    assert len(shown) == sum(usual) > 1
-    assert max(counts) == 1
+    assert viewer.layers.selection.active is (image if is_removed else layer)
+    assert max(len(in_turn) for in_turn in done) == 1
+    assert set.union(*done) >= {"brush_stroke", "polygon"}
 
 
 def test_a_mask_that_would_be_too_large_is_the_slice_alone_in_its_place(
