@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QTabWidget, QWidget
+from qtpy.QtWidgets import QAbstractButton, QTabWidget, QWidget
 
 from napari_ambiseg.viewer.canvas.maps import Map
 from napari_ambiseg.viewer.panel import ReadingsPanel
@@ -157,3 +157,32 @@ def test_the_tab_key_goes_through_the_dock_from_top_to_bottom_and_to_nothing_tha
     places = [w.mapTo(panel, w.rect().center()) for w in stops]
     rows = [(round(place.y() / 12), place.x()) for place in places]
     assert rows == sorted(rows), [(type(w).__name__, row) for w, row in zip(stops, rows, strict=True)]
+
+
+def test_whatever_cannot_be_pressed_says_why(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, toy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(state: str) -> int:
+        buttons = [one for one in panel.findChildren(QAbstractButton) if one.isVisible()]
+        disabled = [one for one in buttons if not one.isEnabledTo(one.parentWidget())]
+        silent = [one.text() for one in disabled if "not now: " not in one.toolTip()]
+        assert not silent, state
+        return len(disabled)
+
+    panel.results.tabs.setCurrentWidget(panel.runs_tab)
+    assert check("before a run") > 6
+    monkeypatch.setattr(toy, "delay", 0.02)
+    with qtbot.waitSignal(panel.run_ended, timeout=LONG):
+        panel.run()
+        check("during a run")
+        panel.cancel()
+        assert "comes to its end" in panel.form.cancel.toolTip()
+        monkeypatch.setattr(toy, "delay", 0.0)
+    run(panel, qtbot)
+    check("after a run")
+    panel.results.look_box.hide_model.click()
+    assert "the model is hidden" in panel.keeping.accepting.button.toolTip()
+    viewer.layers.clear()
+    qtbot.wait(50)
+    check("without an image")
+    assert "no image is open" in panel.form.place.toolTip()

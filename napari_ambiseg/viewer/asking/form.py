@@ -63,6 +63,8 @@ class Form(QWidget):
         self.fold = Fold("Settings", self._inside, shortcuts.FOLD)
         self._arrange()
         self.show_hints("", None)
+        self.image.image_changed.connect(self._show_box_buttons)
+        self._show_box_buttons()
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show one sentence on what is going on."""
@@ -93,6 +95,11 @@ class Form(QWidget):
             self.slice_number.setSuffix(f" of {origin.count}")
             self.slice_number.setValue(origin.index + 1)
             self.slice_number.blockSignals(blocked)
+
+    def _show_box_buttons(self) -> None:
+        obstacle = "" if self.image.image is not None else "no image is open"
+        shortcuts.allow(self.place, shortcuts.PLACE.tip, obstacle)
+        shortcuts.allow(self.zoom, shortcuts.ZOOM.tip, obstacle)
 
     def _arrange(self) -> None:
         """What is looked at, then what folds away, then what is at hand in any case."""

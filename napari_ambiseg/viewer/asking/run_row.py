@@ -105,7 +105,6 @@ class RunRow(QWidget):
         self.more = QPushButton("+ more")
         shortcuts.bind(self.more, shortcuts.MORE)
         self.cancel = QPushButton("Cancel (Esc)")
-        self.cancel.setToolTip(shortcuts.CANCEL.tip)
         self.expected = QLabel()
         self.expected.setWordWrap(True)
         self.expected.setToolTip("Judged by runs of this model before, on this machine")
@@ -121,14 +120,14 @@ class RunRow(QWidget):
     def show_more(self, count: int, obstacle: str) -> None:
         """How many readings can be added, or why none can."""
         self.more.setText(f"+{count} more")
+        shortcuts.allow(self.more, shortcuts.MORE.tip, obstacle)
         self.more.setEnabled(not obstacle and self.run.isEnabled())
-        self.more.setToolTip(shortcuts.MORE.tip + (f"; not now: {obstacle}" if obstacle else ""))
 
     def show_running(self) -> None:
         """A run has started; how long it is, its first step tells."""
         for button in (self.run, self.more, self.choose):
             button.setEnabled(False)
-        self.cancel.setEnabled(True)
+        shortcuts.allow(self.cancel, shortcuts.CANCEL.tip)
         self.cancel.setText("Cancel (Esc)")
         self.progress.setFormat("")
         self.progress.setRange(0, 0)
@@ -143,14 +142,14 @@ class RunRow(QWidget):
 
     def show_cancelling(self) -> None:
         """The run has been asked to stop."""
-        self.cancel.setEnabled(False)
+        shortcuts.allow(self.cancel, shortcuts.CANCEL.tip, "the step that is being computed comes to its end")
         self.cancel.setText("Cancelling…")
 
     def show_idle(self) -> None:
         """No run goes on."""
         for button in (self.run, self.choose):
             button.setEnabled(True)
-        self.cancel.setEnabled(False)
+        shortcuts.allow(self.cancel, shortcuts.CANCEL.tip, "no run goes on")
         self.cancel.setText("Cancel (Esc)")
         if self.progress.value() < self.progress.maximum() or self.progress.maximum() == 0:
             self.progress.setRange(0, 1)  # a bar without a range would move on

@@ -12,12 +12,14 @@ from napari_ambiseg.viewer.canvas.maps import MEANINGS, Map
 from napari_ambiseg.viewer.image.origin import Role
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
-from napari_ambiseg.viewer.widgets.shortcuts import HIDE_EXPERTS, HIDE_MODEL, Shortcut, bind
+from napari_ambiseg.viewer.widgets.shortcuts import HIDE_EXPERTS, HIDE_MODEL, Shortcut, allow, bind
 from napari_ambiseg.viewer.widgets.style import ROUNDED, UNUSUAL
 from napari_ambiseg.viewer.widgets.swatch import swatch
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _SEEN = {"Experts": (Role.EXPERTS,), "Readings": (Role.READINGS, Role.SELECTED)}
+_READINGS = "Outlines of the model's readings; the selected one is white"
+_EXPERTS = "Outlines of the experts, in the colours of the table's header"
 _BANNER = f"{UNUSUAL} font-weight: bold; {ROUNDED}"
 _MAP, _COLOUR = "Map: ", "Colour: "  # before what is chosen, among the names of what is seen
 
@@ -40,8 +42,6 @@ class LookBox(QWidget):
         self._showing, self._looking = showing, looking
         self.seen = {text: QCheckBox(text) for text in _SEEN}
         self.seen["Readings"].setIcon(swatch(MODEL_COLOUR))
-        self.seen["Readings"].setToolTip("Outlines of the model's readings; the selected one is white")
-        self.seen["Experts"].setToolTip("Outlines of the experts, in the colours of the table's header")
         self.map = _chooser([chosen.value for chosen in Map])
         for row, chosen in enumerate(Map):
             self.map.setItemData(row, MEANINGS[chosen], Qt.ItemDataRole.ToolTipRole)
@@ -99,8 +99,9 @@ class LookBox(QWidget):
         hidden = self._showing.hidden
         self.hide_model.setChecked(hidden.model)
         self.hide_experts.setChecked(hidden.experts)
-        self.seen["Experts"].setEnabled(not hidden.experts)
-        for widget in (self.seen["Readings"], self.map, self.colouring):
+        allow(self.seen["Experts"], _EXPERTS, "they are hidden" if hidden.experts else "")
+        allow(self.seen["Readings"], _READINGS, "they are hidden" if hidden.model else "")
+        for widget in (self.map, self.colouring):
             widget.setEnabled(not hidden.model)
         keys = [s.keys for s, is_on in ((HIDE_MODEL, hidden.model), (HIDE_EXPERTS, hidden.experts)) if is_on]
         self.banner.setText(f"{hidden.told} ({' and '.join(keys)} to show)")

@@ -13,6 +13,8 @@ from napari_ambiseg.viewer.session.result import Request
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 
+TIP = "Draw the run that is shown once more, from the same seeds, to compare with it"
+
 
 class RunAgain(QToolButton):
     """The button.
@@ -35,7 +37,7 @@ class RunAgain(QToolButton):
         self._showing, self._study, self._is_busy = showing, study, is_busy
         self.setText("Run again")
         self.setStyleSheet("padding-right: 14px;")  # for the arrow of the menu
-        self.setToolTip("Draw the run that is shown once more, from the same seeds, to compare with it")
+        self.setToolTip(TIP)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.setToolTipsVisible(True)

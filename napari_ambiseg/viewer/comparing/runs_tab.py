@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ambiseg.viewer.comparing import over_slices, run_list
+from napari_ambiseg.viewer.comparing import over_slices, run_again, run_list
 from napari_ambiseg.viewer.comparing.comparison import Comparison
 from napari_ambiseg.viewer.comparing.going import Going
 from napari_ambiseg.viewer.comparing.over_slices_table import OverSlicesModel, OverSlicesTable
@@ -29,9 +29,13 @@ from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 from napari_ambiseg.viewer.widgets.own_window import own_window
+from napari_ambiseg.viewer.widgets.shortcuts import NOTHING_YET, allow
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _SHARE = 0.68, 0.66  # of napari's window, for the comparison
+_COMPARE = "Show the ticked runs beside each other; without ticks, all of this slice"
+_FORGET = "Let the run that is shown go; it can be taken back"
+_COPY = "Copy the table as text, for a spreadsheet"
 _HINT = "Draw readings with other steps, another sampler or another model, and compare the runs here"
 
 
@@ -73,11 +77,12 @@ class RunsTab(QWidget):
         self.comparison = Comparison(showing, study, self._figures, self)
         self.comparison.hide()  # until it is asked for, in a window of its own
         self.runs_button, self.slices_button = QRadioButton("Runs"), QRadioButton("Areas over slices")
-        self.compare = _button("Compare", "Show the ticked runs beside each other; without ticks, all of this slice")
+        self.compare = _button("Compare")
         self.again = RunAgain(showing, study, is_busy)
-        self.forget = _button("Forget", "Let the run that is shown go; it can be taken back")
-        self.undo = _button("Undo", "Take the forgotten run back")
-        self.copy = _button("Copy", "Copy the table as text, for a spreadsheet")
+        self.forget = _button("Forget")
+        self.undo = _button("Undo")
+        self.undo.setToolTip("Take the forgotten run back")
+        self.copy = _button("Copy")
         self.hint = QLabel()
         self.hint.setWordWrap(True)
         self._pages = QStackedWidget()
@@ -167,11 +172,12 @@ class RunsTab(QWidget):
 
     def _show_buttons(self) -> None:
         compared, obstacle = self._compared(), self._obstacle()
-        self.compare.setEnabled(not obstacle)
+        nothing = NOTHING_YET if self._showing.result is None else ""
+        allow(self.compare, _COMPARE, obstacle[:1].lower() + obstacle[1:])
         self.compare.setText(f"Compare {len(compared)}" if not obstacle else "Compare")
-        self.forget.setEnabled(self._showing.result is not None)
-        self.again.setEnabled(self._showing.result is not None)
-        self.copy.setEnabled(bool(self._study.results))
+        allow(self.forget, _FORGET, nothing)
+        allow(self.again, run_again.TIP, nothing)
+        allow(self.copy, _COPY, "" if self._study.results else NOTHING_YET)
         self.undo.setVisible(self._forgotten is not None)
         self.hint.setText(self._hint(obstacle))
 
@@ -260,8 +266,7 @@ class RunsTab(QWidget):
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 
-def _button(text: str, tooltip: str) -> QToolButton:
+def _button(text: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tooltip)
     return button

@@ -32,6 +32,7 @@ from napari_ambiseg.viewer.keeping.sessions import changes
 from napari_ambiseg.viewer.keeping.writing import keep_everything, keep_film
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
+from napari_ambiseg.viewer.widgets.shortcuts import KEEP, NOTHING_YET, allow
 
 FilmChoice = tuple[Shown, int | None, float]
 """What a film shows, of which reading (None: of all), and how fast."""
@@ -198,7 +199,8 @@ class KeepingBox(QWidget):
         self._show_menu()
 
     def _show_menu(self) -> None:
-        self.menu.setEnabled(self._showing.result is not None and not self.keeper.is_busy)
+        obstacle = "files are being written" if self.keeper.is_busy else ""
+        allow(self.menu, KEEP.tip, NOTHING_YET if self._showing.result is None else obstacle)
 
     def _arrange(self) -> None:
         self.progress = QWidget()

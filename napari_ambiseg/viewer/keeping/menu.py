@@ -9,9 +9,7 @@ from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 from napari_ambiseg.viewer.keeping import forms
 from napari_ambiseg.viewer.keeping.forms import Form
 from napari_ambiseg.viewer.keeping.kept import Kept
-from napari_ambiseg.viewer.widgets.shortcuts import KEEP, bind
-
-_NOTHING = "there are no readings yet"
+from napari_ambiseg.viewer.widgets.shortcuts import KEEP, NOTHING_YET, bind
 
 
 class KeepMenu(QPushButton):
@@ -59,7 +57,7 @@ class KeepMenu(QPushButton):
         kept = self._kept()
         self.everything.setEnabled(kept is not None)
         for action, form in self._actions:
-            why = _NOTHING if kept is None else form.why_not(kept)
+            why = NOTHING_YET if kept is None else form.why_not(kept)
             action.setEnabled(not why)
             action.setText(f"{form.text.rstrip('…')} ({why})" if why and kept is not None else form.text)
             action.setToolTip(f"{form.tip}. Not now: {why}" if why else form.tip)

@@ -9,11 +9,13 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider,
 from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer.session.way import Way
 from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
+from napari_ambiseg.viewer.widgets.shortcuts import NOTHING_YET, allow
 
 _SECONDS = 3.0  # of a whole trajectory, at the usual speed
 _SLOWEST_MS, _FASTEST_MS = 250, 30  # at the usual speed; faster than that, steps are left out
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _SHOWN = {"Noise": Shown.X_T, "Mask": Shown.MASK, "Both": Shown.BOTH}
+_PLAY = "Play the reverse diffusion: from noise to readings"
 _WHOSE = {"Selected": False, "All": True}
 
 
@@ -85,6 +87,7 @@ class Player(QWidget):
         self._slider.setValue(self._slider.maximum())
         self._slider.blockSignals(blocked)
         self.setEnabled(len(self._steps) > 1)
+        self._show_button()
         self._set_pace()
         self._show_label()
 
@@ -165,7 +168,8 @@ class Player(QWidget):
 
     def _show_button(self) -> None:
         self._button.setText("Pause" if self.is_playing else "Play")
-        self._button.setToolTip("Pause" if self.is_playing else "Play the reverse diffusion: from noise to readings")
+        obstacle = "" if len(self._steps) > 1 else NOTHING_YET if not self._steps else "the model answers in one step"
+        allow(self._button, "Pause" if self.is_playing else _PLAY, obstacle)
 
     def _arrange(self) -> None:
         first, second = QHBoxLayout(), QHBoxLayout()

@@ -8,6 +8,7 @@ from napari_ambiseg.viewer.gallery.items import counted, expert_told, reading_to
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.size_strips import SizeStrips
 from napari_ambiseg.viewer.tabs.sizes_text import numbers_text
+from napari_ambiseg.viewer.widgets.shortcuts import NOTHING_YET, allow
 from napari_ambiseg.viewer.widgets.when_seen import WhenSeen
 
 _NUMBERS_LINES = 2  # that are seen without scrolling
@@ -37,7 +38,6 @@ class SizesTab(QWidget):
         self.numbers.setFixedHeight(_NUMBERS_LINES * self.numbers.fontMetrics().lineSpacing() + 12)
         self.copy = QToolButton()
         self.copy.setText("Copy")
-        self.copy.setToolTip("Copy these figures as text")
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.numbers.toPlainText()))
         self._when_seen = WhenSeen(self, self._refresh)
         self._arrange()
@@ -49,7 +49,7 @@ class SizesTab(QWidget):
         found, result = self._sizes(), self._showing.seen_result
         self.strips.show_sizes(found)
         self._on_selection()
-        self.copy.setEnabled(found is not None)
+        allow(self.copy, "Copy these figures as text", "" if found is not None else NOTHING_YET)
         if found is None or result is None:
             self.head.setText("No readings yet")
             self.numbers.clear()

@@ -42,6 +42,8 @@ ACCEPT = Shortcut("Alt+A", "Make the selected reading a mask of your own, to pai
 KEEP = Shortcut("Alt+K", "Keep what is shown: masks, tables, pictures, a report, a session file")
 HIDE_MODEL = Shortcut("Alt+1", "Blinded reading: hide the model's readings, and every figure on them")
 HIDE_EXPERTS = Shortcut("Alt+2", "Blinded reading: hide the experts' masks, and every figure on them")
+NOTHING_YET = "there are no readings yet"
+"""The commonest reason why something cannot be done."""
 
 ALL = (RUN, MORE, CANCEL, PLACE, ZOOM, FOLD, ACCEPT, KEEP, HIDE_MODEL, HIDE_EXPERTS)
 
@@ -56,6 +58,12 @@ def bind_within(holder: QWidget, button: QAbstractButton, shortcut: Shortcut) ->
     """Give a button its key as long as ``holder`` is seen: the button itself may be folded away."""
     button.setToolTip(shortcut.tip)
     QShortcut(QKeySequence(shortcut.keys), holder).activated.connect(button.click)
+
+
+def allow(button: QAbstractButton, tip: str, obstacle: str = "") -> None:
+    """Enable a button; or disable it, and let its tooltip say why, e.g. "there are no readings yet"."""
+    button.setEnabled(not obstacle)
+    button.setToolTip(f"{tip}; not now: {obstacle}" if obstacle else tip)
 
 
 def help_html(shortcuts: Iterable[Shortcut] = ALL) -> str:
