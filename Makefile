@@ -10,7 +10,7 @@ SCREEN := $(strip $(DISPLAY)$(WAYLAND_DISPLAY)$(filter-out Linux,$(shell uname -
 # More arguments for the program that a target starts: make run ARGS="slices.h5", make test ARGS="tests/readings -x"
 ARGS ?=
 
-.PHONY: help setup run test bench lint format docs clean
+.PHONY: help setup run test bench lint format docs pictures clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -46,6 +46,9 @@ format: $(VENV)/.ready-dev ## mends what can be mended without thinking
 
 docs: $(VENV)/.ready-docs ## the handbook as web pages in docs/_build/html
 	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+pictures: setup ## every picture of the viewer's guide anew; ARGS="looking" for one scene; look at them before you commit them
+	scripts/with-screen $(PY) docs/pictures $(ARGS)
 
 clean: ## takes away what was set up; results in out/ stay
 	rm -rf $(VENV) $(BENCH_VENV) docs/_build .pytest_cache .ruff_cache .hypothesis

@@ -25,6 +25,13 @@ def test_every_make_target_that_is_named_exists(path: Path) -> None:
     assert set(named) <= set(rules)
 
 
+def test_every_picture_of_the_viewer_is_shown_in_its_guide_and_small() -> None:
+    shown = set(re.findall(r"images/viewer/([a-z-]+\.png)", (ROOT / "docs/guide/viewer.md").read_text()))
+    pictures = list((ROOT / "docs/images/viewer").iterdir())
+    assert {path.name for path in pictures} == shown
+    assert [path.name for path in pictures if path.stat().st_size > 300_000] == []
+
+
 def test_the_python_example_of_the_data_guide_writes_a_file_that_can_be_read(tmp_path: Path) -> None:
     from napari_ambiseg.io.lidc_hdf5 import read_lidc_hdf5
 
