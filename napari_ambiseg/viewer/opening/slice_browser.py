@@ -45,7 +45,7 @@ class SliceBrowser(QDialog):
     def __init__(self, path: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._path = path
-        self._worker: GeneratorWorker["_Counted", None, None] | None = None
+        self._worker: GeneratorWorker[_Counted, None, None] | None = None
         self._is_following = self._is_blind = False
         self.setWindowTitle(f"Slices of {path.name}")
         self.resize(*_SIZE)
