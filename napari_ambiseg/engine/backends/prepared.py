@@ -1,4 +1,4 @@
-"""The UNet prepared for sampling: the same arithmetic, to the last bit, with less around it.
+"""The UNet prepared for sampling: the same arithmetic with less around it, and with less rounding.
 
 On a CPU the convolutions take nine tenths of the time, and torch computes them as fast as it multiplies matrices. Of
 the rest, much is not arithmetic. A prepared network leaves out what only training needs:
@@ -8,6 +8,11 @@ the rest, much is not arithmetic. A prepared network leaves out what only traini
   the sum that fills it.
 - All blocks project the same time embedding: one matrix product for all of them instead of one for each.
 - The blocks are plain functions, not modules, whose own calls cost as much as a small convolution.
+
+One thing is computed otherwise, for the sake of its digits. With channels last, torch's GroupNorm adds up the pixels of
+a channel one after the other, in float32: over 128 x 128 pixels it is off by 2e-5, over 256 x 256 by 2e-4, ten and a
+hundred times as much as with the channels first. Large maps are therefore summed in parts (``_summed_in_parts``), for
+2 % of the time.
 
 Measured as CPU time of one thread next to the network itself, chunks of 1 to 4: 0.89 to 0.96 for the paper's network at
 128 x 128, 0.86 to 0.89 for the small one at 64 x 64. Attention is left to torch, which keeps no scores (memory grows
@@ -38,6 +43,9 @@ _PARTS = (
     *(UNet, Stage, ResidualBlock, SelfAttention, Downsample, Upsample, TimeEmbedding),
     *(nn.Conv2d, nn.GroupNorm, nn.Linear, nn.SiLU, nn.Identity, nn.Sequential, nn.ModuleList),
 )
+
+_SUMMED = 1024  # pixels in a row; on smaller maps torch's own sums are exact enough, and quicker
+_FEWEST_PARTS = 4
 
 _Map = Callable[[Tensor], Tensor]
 _TimedMap = Callable[[Tensor, Sequence[Tensor]], Tensor]
@@ -164,7 +172,51 @@ def _convolution(module: nn.Conv2d) -> _Map:
 
 def _norm(module: nn.GroupNorm) -> _Map:
     groups, weight, bias, epsilon = module.num_groups, module.weight.detach(), module.bias.detach(), module.eps
-    return lambda x: torch.group_norm(x, groups, weight, bias, epsilon)
+
+    def answer(x: Tensor) -> Tensor:
+        parts = _parts(x.shape[-2] * x.shape[-1])
+        if parts < _FEWEST_PARTS or not _is_channels_last_on_cpu(x):
+            return torch.group_norm(x, groups, weight, bias, epsilon)
+        mean, variance = _summed_in_parts(x, parts, groups)
+        scale = torch.rsqrt(variance + epsilon) * weight.view(groups, -1)
+        shift = bias.view(groups, -1) - mean * scale
+        return torch.addcmul(shift.view(len(x), -1, 1, 1), x, scale.view(len(x), -1, 1, 1))
+
+    return answer
+
+
+def _parts(pixels: int) -> int:
+    """Into how many equal parts a map's pixels are split, so that each has ``_SUMMED`` or a little more."""
+    parts = 1
+    while pixels % (2 * parts) == 0 and pixels // (2 * parts) >= _SUMMED:
+        parts *= 2
+    return parts
+
+
+def _is_channels_last_on_cpu(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def _summed_in_parts(x: Tensor, parts: int, groups: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each group of channels, (S, groups, 1) each.
+
+    Every ``parts``-th pixel of a channel is taken for one of another channel: in memory that is the same. What torch
+    adds up in a row is then shorter, and means and variances v of equal parts make those of the whole,
+
+        m = mean(m_i),   v = mean(v_i + (m_i - m)^2).
+
+    Args:
+        x: A map (S, C, H, W) whose channels are last in memory.
+        parts: Of each channel's pixels, whose number they divide.
+        groups: Of channels.
+    """
+    samples, channels, height, width = x.shape
+    columns = x.permute(0, 2, 3, 1).reshape(samples, 1, height * width // parts, parts * channels).permute(0, 3, 1, 2)
+    found = [torch.batch_norm_update_stats(one[None], None, None, 0.0) for one in columns]
+    means, variances = (torch.stack(one).view(samples, parts, groups, -1) for one in zip(*found, strict=True))
+    mean = means.mean((1, 3), keepdim=True)
+    variance = (variances + (means - mean).square_()).mean((1, 3))
+    return mean.view(samples, groups, 1), variance.view(samples, groups, 1)
 
 
 def _norm_silu(module: nn.GroupNorm) -> _Map:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from napari_ambiseg.engine.backends import prepared as prepared_module
 from napari_ambiseg.engine.backends.prepared import prepared
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.models.mc_dropout import MCDropoutConfig, MCDropoutSegmenter
@@ -58,6 +59,22 @@ def test_the_answer_is_the_networks_own(config: UNetConfig, batch: int) -> None:
     expected = answer(network, x, t)
     assert expected.std() > 0.01
     torch.testing.assert_close(quick(x, t), expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 128), (104, 72), (256, 256), (16, 24)])
+@pytest.mark.parametrize(("samples", "groups"), [(1, 8), (3, 4)])
+@torch.no_grad()
+def test_normalisation_is_exact_however_large_the_map(size: tuple[int, int], samples: int, groups: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    norm = nn.GroupNorm(groups, 8)
+    for parameter in norm.parameters():
+        torch.nn.init.normal_(parameter, generator=generator)
+    x = torch.randn(samples, 8, *size, generator=generator) + torch.randn(samples, 8, 1, 1, generator=generator)
+    expected = copy.deepcopy(norm).double()(x.double())
+    for layout in (torch.channels_last, torch.contiguous_format):
+        found = prepared_module._norm(norm)(x.to(memory_format=layout))
+        assert found.is_contiguous(memory_format=layout)
+        assert (found - expected).abs().max() < 4e-6
 
 
 def test_a_layout_of_the_weights_changes_rounding_only() -> None:
