@@ -18,7 +18,7 @@ What is written is equal to the network in exact arithmetic, and within rounding
       W_p sum_k s_k (W_v n_k + b_v) + b_p  =  (W_p W_v diag(g)) sum_k s_k z_k + W_p (W_v b + b_v) + b_p.
 
   Two products of matrices with all pixels are left of four, and no transposition of a map. Many queries are taken in
-  turns, so that their logits stay in the cache.
+  turns, so that their logits stay in the cache. Windows are samples of a batch.
 """
 
 import math
@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.engine.backends.onnx_graph import Graph, Map
-from napari_ambiseg.models.unet import ResidualBlock, SelfAttention, TimeEmbedding, Upsample
+from napari_ambiseg.models.unet import ResidualBlock, SelfAttention, TimeEmbedding, Upsample, window_side
 
 _QUERIES = 512  # logits of so many pixels at a time; at 64 x 64 pixels 6 % quicker than all at once
 
@@ -157,12 +157,30 @@ def attention(graph: Graph, x: Map, module: SelfAttention) -> Map:
     ask, ask_bias, answer, answer_bias = _merged(module)
     z = _normalised(graph, x, module.norm)
     u = _conv(graph, z, ask, ask_bias)
-    keys = graph.reshaped(z.name, 0, x.channels, x.pixels)
-    queries = graph.reshaped(u.name, 0, x.channels, x.pixels)
-    mixed = [_mixed(graph, query, keys) for query in _in_turns(graph, queries, x.pixels)]
+    window = (window_side(x.size[0], module.window), window_side(x.size[1], module.window))
+    keys, queries = _windows(graph, z, window), _windows(graph, u, window)
+    mixed = [_mixed(graph, query, keys) for query in _in_turns(graph, queries, math.prod(window))]
     joined = graph.value("Concat", *mixed, axis=2) if len(mixed) > 1 else mixed[0]
-    mixed_map = Map(graph.reshaped(joined, 0, x.channels, *x.size), x.channels, x.size)
-    return plus(graph, x, _conv(graph, mixed_map, answer, answer_bias))
+    return plus(graph, x, _conv(graph, _from_windows(graph, joined, x, window), answer, answer_bias))
+
+
+def _windows(graph: Graph, x: Map, window: tuple[int, int]) -> str:
+    """The pixels of each window of a map, (S windows, C, pixels)."""
+    (height, width), (h, w) = x.size, window
+    name = x.name
+    if window != x.size:
+        split = graph.reshaped(name, 0, x.channels, height // h, h, width // w, w)
+        name = graph.value("Transpose", split, perm=[0, 2, 4, 1, 3, 5])
+    return graph.reshaped(name, -1, x.channels, h * w)
+
+
+def _from_windows(graph: Graph, name: str, like: Map, window: tuple[int, int]) -> Map:
+    """The opposite of ``_windows``: a map of the size of ``like``."""
+    (height, width), (h, w) = like.size, window
+    if window != like.size:
+        split = graph.reshaped(name, -1, height // h, width // w, like.channels, h, w)
+        name = graph.value("Transpose", split, perm=[0, 3, 1, 4, 2, 5])
+    return Map(graph.reshaped(name, -1, like.channels, height, width), like.channels, like.size)
 
 
 def _in_turns(graph: Graph, queries: str, pixels: int) -> list[str]:

@@ -13,7 +13,7 @@ from napari_ambiseg.engine.backends import onnx_layers as layers
 from napari_ambiseg.engine.backends.onnx_graph import Graph, Map
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.prob_backbone import ConvBlock, ProbBackbone
-from napari_ambiseg.models.unet import Downsample, SelfAttention, Stage, UNet, Upsample, window_side
+from napari_ambiseg.models.unet import Downsample, SelfAttention, Stage, UNet, Upsample
 
 
 def network_model(network: nn.Module, size: tuple[int, int]) -> bytes:
@@ -62,11 +62,7 @@ def _stage(graph: Graph, x: Map, module: nn.Module, embedding: str | None) -> Ma
         return layers.conv(graph, x, module.conv)
     assert isinstance(module, Stage)
     h = layers.residual_block(graph, x, module.block, embedding)
-    if not isinstance(module.attention, SelfAttention):
-        return h
-    if any(window_side(side, module.attention.window) < side for side in h.size):
-        raise EngineError("attention in windows is not written as an ONNX graph yet; use the engine torch")
-    return layers.attention(graph, h, module.attention)
+    return layers.attention(graph, h, module.attention) if isinstance(module.attention, SelfAttention) else h
 
 
 def _folded(graph: Graph, x: Map, patch: int) -> Map:

@@ -5,7 +5,7 @@ from torch import nn
 
 from napari_ambiseg.engine.backends import onnx_layers
 from napari_ambiseg.engine.backends.onnx_networks import network_model
-from napari_ambiseg.errors import EngineError
+from napari_ambiseg.errors import AmbisegError, EngineError
 from napari_ambiseg.models.networks import build_network, named_network
 from napari_ambiseg.models.prob_backbone import ProbBackboneConfig
 from napari_ambiseg.models.unet import UNetConfig
@@ -70,11 +70,15 @@ def test_other_networks_are_refused_by_name() -> None:
         network_model(nn.Linear(1, 1), (16, 16))
 
 
-def test_attention_in_windows_is_refused_where_there_is_more_than_one() -> None:
-    network = build_network(UNetConfig(in_channels=2, attention_window=8, **SMALL))
-    network_model(network, (16, 16))
-    with pytest.raises(EngineError, match="use the engine torch"):
-        network_model(network, (32, 64))
+@pytest.mark.parametrize("size", [(16, 16), (32, 32), (16, 48), (36, 20)])
+def test_attention_in_windows_is_the_same_attention(size: tuple[int, int]) -> None:
+    windows = UNetConfig(in_channels=2, attention_window=8, **SMALL)  # of a map of half the size
+    assert difference(random_network(windows), size) < 2e-5
+
+
+def test_a_map_that_no_window_divides_is_refused() -> None:
+    with pytest.raises(AmbisegError, match="windows of 8"):
+        network_model(random_network(UNetConfig(in_channels=2, attention_window=8, **SMALL)), (34, 34))
 
 
 def test_a_network_without_a_head_is_refused() -> None:
