@@ -57,9 +57,12 @@ def view_command(
     if find_spec("napari") is None:
         raise SettingsError('the viewer needs napari, which is not installed; run `pip install "napari-ambiseg[all]"`')
     gc.disable()  # what is imported and opened stays; the viewer collects garbage once it is there
-    from napari_ambiseg.viewer.app import main as open_viewer
+    try:
+        from napari_ambiseg.viewer.app import main as open_viewer
 
-    return open_viewer(files or [], save_to=save)
+        return open_viewer(files or [], save_to=save)
+    finally:
+        gc.enable()
 
 
 @app.command("sample")

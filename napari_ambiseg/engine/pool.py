@@ -16,7 +16,7 @@ from queue import Empty, Full, Queue
 import torch
 
 from napari_ambiseg.engine.plan import Chunk, Phase
-from napari_ambiseg.errors import EngineError
+from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.models.segmenter import State
 
 _LOOK_UP_SECONDS = 0.1  # how often a worker that waits for its listener looks whether it is wanted at all
@@ -95,7 +95,7 @@ def _until_ended(
     """What the workers tell, until all have said that they are done.
 
     Raises:
-        EngineError: If they have left because the program ends; a thread of Qt, which Python does not wait for, would
+        ComputeError: If they have left because the program ends; a thread of Qt, which Python does not wait for, would
             otherwise wait for them for ever, and Qt for it.
     """
     while chunks:
@@ -104,7 +104,7 @@ def _until_ended(
         except Empty:
             if any(worker.is_alive() for worker in workers) or not told.empty():
                 continue
-            raise EngineError("the run was given up, because the program is ending") from None
+            raise ComputeError("the run was given up, because the program is ending") from None
         match news:
             case None:
                 chunks -= 1

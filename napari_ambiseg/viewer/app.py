@@ -46,7 +46,7 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     gc.enable()
     if save_to is None:
         QTimer.singleShot(0, panel.run)
-        zooming = _when_settled(viewer, panel.zoom)
+        zooming = _when_settled(viewer, _unless_moved(viewer, panel.zoom))
         napari.run()
         zooming.stop()
         return 0
@@ -123,6 +123,18 @@ def _settle(viewer: Viewer) -> None:
     looking = _when_settled(viewer, waiting.quit)
     waiting.exec()
     looking.stop()
+
+
+def _unless_moved(viewer: Viewer, zoom: Callable[[], object]) -> Callable[[], None]:
+    """Look from near, but for a user who has looked elsewhere meanwhile."""
+    camera = viewer.scene.camera
+    before = camera.center, camera.zoom
+
+    def zoom_or_leave() -> None:
+        if (camera.center, camera.zoom) == before:
+            zoom()
+
+    return zoom_or_leave
 
 
 def _when_settled(viewer: Viewer, then: Callable[[], object]) -> QTimer:

@@ -99,7 +99,7 @@ class ReadingsPanel(QWidget):
         self._connect_viewer(field)
         self.form.experts.refresh(self.form.image.image)
         self._on_image()
-        spare_what_is_there()
+        spare_what_is_there(self._viewer.layers)
 
     @property
     def is_running(self) -> bool:
@@ -186,7 +186,7 @@ class ReadingsPanel(QWidget):
     # What the runs tell
 
     def _on_started(self) -> None:
-        self.error = None
+        self.error, self._has_ended = None, False
         self.results.player.pause()
 
     def _on_drawn(self, result: Result) -> None:
@@ -226,6 +226,8 @@ class ReadingsPanel(QWidget):
     def _on_image(self) -> None:
         """Another image, or another slice of its file."""
         image = self.form.image.image
+        if image is None:
+            self._presenter.stop_adding()
         self.box.go_back()
         self.ask.refresh()
         self.form.show_origin(origin_of(image))

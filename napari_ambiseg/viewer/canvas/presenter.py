@@ -60,6 +60,7 @@ class Presenter(QObject):
         self._adding = QTimer(self)
         self._adding.setInterval(_PAUSE_MS)
         self._adding.timeout.connect(self._add_next)
+        self._missing: list[Role] = []
         self._to_add = set[Role]()
         self._pair: tuple[int, int] | None = None
         self._rest = QTimer(self)
@@ -187,17 +188,20 @@ class Presenter(QObject):
         result, view = self._showing.seen_result, self._showing.seen_view
         if result is None or view is None:
             self._pair = None
+            self.stop_adding()
             self._canvas.set_visible(_RESULTS, visible=False)
             if (hidden := self._showing.result) is not None:
                 self.show_experts(hidden.request.plane, hidden.request.experts)
             return
-        if self._at_leisure:
-            self._canvas.show(self._looks(result, view), add_missing=False)
-            self._adding.start()
-        else:
-            self._canvas.show(self._looks(result, view))
+        shown = self._looks(result, view)
+        self._missing = [look.role for look in shown if not self._canvas.shows(look)] if self._at_leisure else []
+        self._canvas.show(shown, add_missing=not self._at_leisure)
         self._show_pair(result, view)
         self._follow_wishes()
+        if self._missing:
+            self._adding.start()
+        else:
+            self.stop_adding()
 
     def _looks(self, result: Result, view: View) -> list[Look]:
         """What is to be seen of a result, lowest first."""
@@ -206,13 +210,24 @@ class Presenter(QObject):
         return [*self._map(result, view), *shown]
 
     def _add_next(self) -> None:
-        """Add one layer that is not there, as it is to be seen by now."""
+        """Add the next layer that was not there when the result came; with the last, all are as they are to be seen."""
+        role = self._missing.pop(0)
         result, view = self._showing.seen_result, self._showing.seen_view
-        wanted = [] if result is None or view is None else self._looks(result, view)
-        missing = [look for look in wanted if not self._canvas.shows(look)]
-        self._canvas.show(missing[:1])
+        assert result is not None  # without a result nothing is added
+        assert view is not None
+        self._canvas.show([look for look in self._looks(result, view) if look.role is role])
+        if role is Role.EXPERTS and self._pair is not None:
+            beside = looks.experts_look(result.request.plane, result.request.experts.masks, beside=self._pair[1])
+            self._canvas.show([beside])
         self._follow_wishes()
-        if len(missing) <= 1:
+        if not self._missing:
+            self.refresh()
+            self.stop_adding()
+
+    def stop_adding(self) -> None:
+        """Add no more layers of the result: all are there, or it is shown no longer."""
+        self._missing = []
+        if self._adding.isActive():
             self._adding.stop()
             self.settled.emit()
 

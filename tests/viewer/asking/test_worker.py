@@ -11,7 +11,7 @@ import torch
 from qtpy.QtCore import QCoreApplication, QRunnable, QThreadPool
 from napari_ambiseg.engine.plan import Phase
 from napari_ambiseg.engine.pool import stream
-from napari_ambiseg.errors import EngineError
+from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.models.segmenter import State
 from napari_ambiseg.viewer.asking import worker
 
@@ -24,7 +24,7 @@ class Run(QRunnable):
     def run(self):
         try:
             list(stream(Phase(2, 1, (range(1), range(1, 2), range(2, 3))), draw))
-        except EngineError as error:
+        except ComputeError as error:
             print(error, flush=True)
 
 application = QCoreApplication([])
@@ -41,3 +41,28 @@ def test_a_run_that_is_under_way_does_not_keep_the_program_alive(ending: str) ->
         [sys.executable, "-c", program], timeout=60, check=True, capture_output=True, text=True
     )  # napari's window may be closed at any time; Qt waits for its threads
     assert "the program is ending" in ended.stdout
+
+
+STOPPED = """
+import time
+from qtpy.QtCore import QCoreApplication
+from napari_ambiseg.viewer.asking import worker
+
+def draw(requests, stop):
+    while not stop.is_set():
+        time.sleep(0.01)
+        yield None
+    time.sleep(0.2)  # the end of a step
+    print("stopped", flush=True)
+
+worker.draw = draw
+application = QCoreApplication([])
+sampler = worker.Sampler()
+sampler.start(())
+time.sleep(0.2)
+"""
+
+
+def test_a_program_that_ends_stops_its_runs_and_waits_for_them() -> None:
+    ended = subprocess.run([sys.executable, "-c", STOPPED], timeout=60, check=True, capture_output=True, text=True)
+    assert ended.stdout.split() == ["stopped"]
