@@ -198,7 +198,7 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "seed": how.seed,
         "threshold": how.threshold,
         "grey": sampled.grey.value,
-        "engine": f"{sampled.engine} on {sampled.device}",
+        "engine": f"{sampled.engine} on {sampled.device}, {sampled.chunk} at a time",
         "seconds": round(sampled.seconds, 3),
         "first_reading_seconds": round(sampled.first_seconds, 3),
         **({"notes": " ".join(sampled.notes)} if sampled.notes else {}),

@@ -83,11 +83,12 @@ def run(
     image = placement.to_grid(normalise(slice_input.pixels, grey, model.header.intensity))[None]
     engines = candidates(model, resolve_device(device), engine)
     drawing = Drawing(image, seeds=seeds, options=options, candidates=engines, chunk=chunk)
-    record, first_seconds = Record(placement, len(seeds)), math.nan
+    record, first_seconds, together = Record(placement, len(seeds)), math.nan, 0
     with closing(drawing.steps()) as steps:
         for stepped in steps:
             advance = _advance(stepped)
             record.add(advance)
+            together = max(together, len(advance.readings))
             if math.isnan(first_seconds) and advance.step == advance.total:
                 first_seconds = time.perf_counter() - started
             yield advance
@@ -106,6 +107,7 @@ def run(
         first_seconds=first_seconds,
         engine=drawing.engine,
         device=drawing.device,
+        chunk=together,
         notes=tuple(drawing.notes),
     )
 

@@ -77,6 +77,7 @@ class Sampled:
         first_seconds: Wall time from the call to the first finished reading.
         engine: What computed the last of them, e.g. "torch".
         device: Where, e.g. "cpu".
+        chunk: How many readings at most were drawn together; 0 if that is not known.
         notes: Sentences on everything that went another way than asked.
     """
 
@@ -94,6 +95,7 @@ class Sampled:
     first_seconds: float
     engine: str
     device: str
+    chunk: int = 0
     notes: tuple[str, ...] = ()
 
 

@@ -100,6 +100,7 @@ def test_neither_chunks_nor_threads_change_a_reading(
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     given = SliceInput(pixels[0].numpy(), (0.5, 0.5), GreyScale.NORMALISED)
     found = sample(diffusion, given, seeds=seeds, options=options, chunk=chunk, engine="torch")
+    assert 1 <= found.chunk <= (chunk or len(seeds))
     np.testing.assert_allclose(found.x_t, expected.swapaxes(0, 1), atol=1e-5)
 
 

@@ -203,7 +203,7 @@ def _plain(result: Result) -> Iterator[tuple[str, Plain]]:
     """Settings and what became of them, as names and plain values; model and threshold stand elsewhere."""
     settings, sampled = result.request.settings, result.sampled
     told = {"model_name": sampled.model_name, "used_grey": sampled.grey.value}
-    told |= {"computed_by": sampled.engine, "computed_on": sampled.device}
+    told |= {"computed_by": sampled.engine, "computed_on": sampled.device, "computed_together": sampled.chunk}
     told |= {"seconds": round(sampled.seconds, 3), "first_seconds": round(sampled.first_seconds, 3)}
     for part in (dataclasses.asdict(sampled.options), dataclasses.asdict(settings), told):
         for name, value in part.items():
@@ -268,6 +268,7 @@ def _sampled(drawn: Drawn, settings: Settings, placement: Placement) -> Sampled:
         first_seconds=first,
         engine=str(said.get("computed_by", "")),
         device=str(said.get("computed_on", "")),
+        chunk=int(_number(said.get("computed_together"))),
     )
 
 

@@ -152,7 +152,7 @@ def frame_of(sampled: Sampled, kept: int) -> Frame:
 def told(result: Result) -> str:
     """What a user should know about a finished run."""
     sampled = result.sampled
-    who, how = sampled.model_name, f"{sampled.engine}, {sampled.device}"
+    who, how = sampled.model_name, f"{sampled.engine}, {sampled.chunk} at a time, {sampled.device}"
     sentences = [f"{len(sampled.seeds)} readings by {who} in {sampled.seconds:.1f} s ({how})."]
     sentences += sampled.notes
     match sampled.grey:
