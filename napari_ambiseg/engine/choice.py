@@ -70,7 +70,9 @@ def candidates(model: Model, device: torch.device, engine: str) -> tuple[Candida
 
 
 def _onnx_if_there(model: Model) -> list[Candidate]:
-    return [_onnx(model, "onnx")] if importlib.util.find_spec("onnxruntime") is not None else []
+    """ONNX Runtime, if all of the extra is installed; another plugin may have brought a part of it."""
+    is_there = all(importlib.util.find_spec(package) is not None for package in ("onnx", "onnxruntime"))
+    return [_onnx(model, "onnx")] if is_there else []
 
 
 def _onnx(model: Model, name: str) -> Candidate:

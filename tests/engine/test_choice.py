@@ -40,8 +40,11 @@ def test_the_fastest_engine_comes_first_and_torch_on_the_cpu_last(
     assert named(diffusion, device, engine) == expected
 
 
-def test_an_engine_that_is_not_installed_is_not_missed(diffusion: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("absent", [("onnx", "onnxruntime"), ("onnx",), ("onnxruntime",)])
+def test_an_engine_that_is_not_installed_is_not_missed(
+    diffusion: Model, monkeypatch: pytest.MonkeyPatch, absent: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else name)
     assert named(diffusion, CPU, "auto") == [("torch", "cpu")]
     assert named(diffusion, CPU, "onnx") == [("onnx", "cpu"), ("torch", "cpu")]  # asked for: the run will say why not
 
