@@ -7,13 +7,14 @@ import napari
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QAbstractButton, QTabWidget, QWidget
 
 from napari_ambiseg.viewer.canvas.maps import Map
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.session import variants
 from napari_ambiseg.viewer.session.settings import Settings
+from napari_ambiseg.viewer.widgets import shortcuts
 
 pytestmark = pytest.mark.window
 LONG = 60_000  # milliseconds
@@ -157,6 +158,31 @@ def test_the_tab_key_goes_through_the_dock_from_top_to_bottom_and_to_nothing_tha
     places = [w.mapTo(panel, w.rect().center()) for w in stops]
     rows = [(round(place.y() / 12), place.x()) for place in places]
     assert rows == sorted(rows), [(type(w).__name__, row) for w, row in zip(stops, rows, strict=True)]
+
+
+@pytest.mark.parametrize("key", [shortcuts.RUN, shortcuts.MORE, shortcuts.ACCEPT, shortcuts.HIDE_MODEL, shortcuts.KEEP])
+def test_every_key_presses_its_button_also_when_the_button_says_something_else_by_now(
+    viewer: Viewer, panel: ReadingsPanel, qtbot: QtBot, key: shortcuts.Shortcut
+) -> None:
+    run(panel, qtbot)
+    for count in (3, 5, 4):
+        panel.form.settings.readings.value = count
+    assert panel.form.buttons.more.text() == "+4 more"
+    buttons = {
+        shortcuts.RUN: panel.form.run,
+        shortcuts.MORE: panel.form.buttons.more,
+        shortcuts.ACCEPT: panel.keeping.accepting.button,
+        shortcuts.HIDE_MODEL: panel.results.look_box.hide_model,
+        shortcuts.KEEP: panel.keeping.menu,
+    }
+    window = viewer.window._qt_window
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=LONG)
+    menu = panel.keeping.menu.menu()
+    menu.aboutToShow.connect(lambda: QTimer.singleShot(0, menu.close))
+    running = [panel.run_ended] if key in (shortcuts.RUN, shortcuts.MORE) else []
+    with qtbot.waitSignals([*running, buttons[key].pressed], timeout=LONG):
+        qtbot.keyClick(window, key.keys[-1], Qt.KeyboardModifier.AltModifier)
 
 
 def test_whatever_cannot_be_pressed_says_why(

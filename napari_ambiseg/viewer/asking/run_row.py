@@ -119,7 +119,7 @@ class RunRow(QWidget):
 
     def show_more(self, count: int, obstacle: str) -> None:
         """How many readings can be added, or why none can."""
-        self.more.setText(f"+{count} more")
+        shortcuts.rename(self.more, f"+{count} more")
         shortcuts.allow(self.more, shortcuts.MORE.tip, obstacle)
         self.more.setEnabled(not obstacle and self.run.isEnabled())
 

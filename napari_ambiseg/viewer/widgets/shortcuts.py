@@ -1,6 +1,8 @@
 """The keys of the dock, all in one place. None is one that napari uses; most are Alt and a letter.
 
-A key belongs to a button (``bind``): a disabled button leaves it to napari.
+A key belongs to a button (``bind``), and while the button is disabled or hidden the key is left to napari. Where the
+button may be folded away, it belongs to what the button lies in (``bind_within``): then it does nothing while the
+button is disabled.
 """
 
 from collections.abc import Iterable
@@ -58,6 +60,13 @@ def bind_within(holder: QWidget, button: QAbstractButton, shortcut: Shortcut) ->
     """Give a button its key as long as ``holder`` is seen: the button itself may be folded away."""
     button.setToolTip(shortcut.tip)
     QShortcut(QKeySequence(shortcut.keys), holder).activated.connect(button.click)
+
+
+def rename(button: QAbstractButton, text: str) -> None:
+    """Change what a button says; Qt takes its key away with the text that it had."""
+    key = button.shortcut()
+    button.setText(text)
+    button.setShortcut(key)
 
 
 def allow(button: QAbstractButton, tip: str, obstacle: str = "") -> None:
