@@ -111,8 +111,9 @@ class ResultsBox(QWidget):
         self.slider.blockSignals(blocked)
         self._show_threshold()
         view, hidden = self._showing.seen_view, self._showing.hidden
-        why = "the experts are hidden" if hidden.experts else "no experts to compare with"
-        self.summary_label.setText("No readings yet" if view is None else summary(view, not_compared=why))
+        self.summary_label.setText(
+            "No readings yet" if view is None else summary(view, not_compared=hidden.not_compared)
+        )
         self.summary_label.setVisible(not hidden.model)
 
     def _make_blind(self) -> None:
