@@ -8,25 +8,24 @@ A threshold can be dragged, so new data must be there within a frame: the arrays
 Outlines are Vectors with room to spare; what is left over has length zero and is not seen.
 """
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.components import LayerList, ViewerModel
+from napari.components import ViewerModel
 from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_ambiseg.viewer.canvas.looks import Look, rgba
 from napari_ambiseg.viewer.image.origin import Role, role_of, with_origin
+from napari_ambiseg.viewer.image.unselected import left_unselected
 
 _IMAGES = (Role.PROBABILITY, Role.ENTROPY, Role.TRAJECTORY, Role.PAIR)
 _WITH_BAR = (Role.PROBABILITY, Role.ENTROPY)
 _ORDER = {role: i for i, role in enumerate(Role)}
 _TRANSFORM = ("units", "scale", "translate", "rotate", "shear", "affine")
-_SWITCH = "_activate_on_insert"
 _PAUSE_MS = 0  # the next turn of the event loop
 _ROOM = 2048  # segments that fit without a new array, about 16 readings of a lesion of 20 mm
 
@@ -98,25 +97,8 @@ class Canvas:
     def _add(self, look: Look) -> None:
         layers = self._viewer.layers
         above = [i for i, layer in enumerate(layers) if (role := role_of(layer)) and _ORDER[role] > _ORDER[look.role]]
-        with _left_unselected(layers):
+        with left_unselected(layers):
             layers.insert(min(above, default=len(layers)), _image(look) if look.role in _IMAGES else _vectors(look))
-
-
-@contextmanager
-def _left_unselected(layers: LayerList) -> Generator[None]:
-    """Insert without choosing what is inserted: which layer is chosen is the user's affair.
-
-    Choosing it and the user's again would have napari lay out its controls twice, 25 ms each. The switch is napari's
-    own and not a public one, so the choice is put back in any case.
-    """
-    selected, before = set(layers.selection), getattr(layers, _SWITCH, True)
-    setattr(layers, _SWITCH, False)
-    try:
-        yield
-    finally:
-        setattr(layers, _SWITCH, before)
-        if set(layers.selection) != selected:
-            layers.selection = selected
 
 
 def _image(look: Look) -> Image:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from napari.components import LayerList
 from napari.layers import Labels, Layer, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
@@ -100,15 +99,6 @@ def set_aside(layer: Labels) -> list[Any]:
 def show_aid(aid: Any) -> None:
     """Show one of what was set aside."""
     aid.visible = True
-
-
-def insert_unselected(layers: LayerList, index: int, layer: Layer) -> None:
-    """Insert a layer without selecting it, which makes napari show its controls at once."""
-    before, layers._activate_on_insert = layers._activate_on_insert, False  # napari has no public way to it
-    try:
-        layers.insert(index, layer)
-    finally:
-        layers._activate_on_insert = before
 
 
 def below_outlines(layers: Sequence[Layer]) -> int:

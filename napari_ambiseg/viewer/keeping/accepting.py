@@ -21,12 +21,12 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_ambiseg.readings.place import Among, among
 from napari_ambiseg.viewer.asking.choosers import Connections
 from napari_ambiseg.viewer.image.plane import layer_shape
+from napari_ambiseg.viewer.image.unselected import left_unselected
 from napari_ambiseg.viewer.image.where import Where
 from napari_ambiseg.viewer.keeping.accepted import (
     accept,
     accepted_of,
     below_outlines,
-    insert_unselected,
     is_of_another_picture,
     masks_on,
     place_told,
@@ -97,7 +97,8 @@ class Accepting(QWidget):
             return None  # it has been removed, and the result is about to go with it
         layer = accept(result, view, self._showing.selected, shape=layer_shape(image))
         aids = set_aside(layer)
-        insert_unselected(self._viewer.layers, below_outlines(self._viewer.layers), layer)
+        with left_unselected(self._viewer.layers):
+            self._viewer.layers.insert(below_outlines(self._viewer.layers), layer)
         self._due += [partial(self._select, layer), *(partial(show_aid, aid) for aid in aids)]
         self._next_turn.start()
         self.accepted.emit(layer)
