@@ -71,8 +71,8 @@ class Folding(QObject):
             self._player.setChecked(height >= _LOW)
 
     def _on_result(self) -> None:
-        if self._showing.result is None or not self._is_due:
-            return
+        if self._showing.result is None or not self._is_due or self._settings.has_keyboard:
+            return  # whoever types in the settings keeps them until the next readings
         self._is_due = False
         if self._folds.is_folded(_SETTINGS) is None:
             self._settings.fold(True)

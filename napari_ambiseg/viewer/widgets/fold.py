@@ -80,6 +80,12 @@ class Fold(QWidget):
         """Whether only the heading is there."""
         return self._inside.isHidden()
 
+    @property
+    def has_keyboard(self) -> bool:
+        """Whether what is typed goes to something that it would fold away."""
+        focus = QApplication.focusWidget()
+        return focus is not None and self._inside.isAncestorOf(focus)
+
     def say(self, summary: str, details: str = "") -> None:
         """Change what the heading says while it is folded, and what its tooltip says before what it does."""
         self._summary = summary
@@ -88,8 +94,7 @@ class Fold(QWidget):
 
     def fold(self, folded: bool) -> None:
         """Fold it, or open it; what has the keyboard does not vanish with it."""
-        focus = QApplication.focusWidget()
-        if folded and focus is not None and self._inside.isAncestorOf(focus):
+        if folded and self.has_keyboard:
             self.heading.setFocus()
         self._inside.setHidden(folded)
         self._show()

@@ -53,6 +53,21 @@ def test_settings_give_way_to_the_first_readings_and_to_no_others(
     assert not dock.fold.is_folded
 
 
+def test_settings_do_not_vanish_while_they_are_typed_in(
+    opened: Callable[[], Dock], qtbot: QtBot, make_result: Callable[..., Result]
+) -> None:
+    dock = opened()
+    dock.activateWindow()
+    dock.field.setFocus()
+    qtbot.waitUntil(dock.field.hasFocus)
+    dock.showing.show(make_result())
+    assert not dock.fold.is_folded
+    assert dock.field.hasFocus()
+    dock.player.setFocus()
+    dock.showing.show(make_result())
+    assert dock.fold.is_folded
+
+
 def test_a_dock_begins_as_the_user_left_it(
     opened: Callable[[], Dock], qtbot: QtBot, make_result: Callable[..., Result]
 ) -> None:
