@@ -146,7 +146,16 @@ class SettingsForm(QWidget):
         self.model.model_changed.connect(self._show_own_size)
         self.model.model_changed.connect(self.model_changed)
         self.region.region_changed.connect(self.region_changed)
-        for widget in (self.readings, self.steps, self.sampler, self.eta, self.seed, self.engine, self.chunk):
+        for widget in (
+            self.readings,
+            self.steps,
+            self.sampler,
+            self.eta,
+            self.seed,
+            self.keep_seed,
+            self.engine,
+            self.chunk,
+        ):
             widget.changed.connect(lambda *_: self.changed.emit())
         for signal in (self.model_changed, self.model.others_changed, self.region_changed, self.device.device_changed):
             signal.connect(self.changed)
