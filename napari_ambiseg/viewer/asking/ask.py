@@ -263,6 +263,7 @@ class Ask(QObject):
             self._form.say(f"Cancelled{kept}.")
         elif error is None and self._batch is not None and (left_out := self._batch.left_out):
             self._form.say(f"{self._done()} read. {len(left_out)} could not be; the first says: {left_out[0]}")
+        self._batch = None  # it holds the volume
         self.refresh()
 
     def _done(self) -> str:
