@@ -72,7 +72,7 @@ class ReadingsPanel(QWidget):
         self._has_ended = False
         self.study = Study(self)
         self.runs = Runs(self.showing, self.study, self._presenter, self.where, self)
-        self.box = Box(self.form, field, self, are_experts_hidden=lambda: self.showing.hidden.experts)
+        self.box = Box(self.form, field, self.showing, self)
         self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
         folds = Folds(settings_path().with_name("folds.json"))
         self._folding = Folding(self.form.fold, self.results.player.options_button, self.showing, folds, self)

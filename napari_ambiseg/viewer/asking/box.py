@@ -1,23 +1,29 @@
 """The box on the image, in which the model reads: placed, sized, drawn, and looked at from near.
 
-Until the user places it, it lies where the experts marked something on the slice that is shown; where they did not, it
-stays where it was on another slice of the image. Without experts, or while they are hidden, nothing is known of the
-lesion: it begins in the middle of the slice.
+Until the user places it, it lies where the readings that are shown were drawn. On a slice without readings it lies on
+what the experts marked there; where they marked nothing, on what they marked on the nearest slice, so that its place
+does not depend on the way by which the user has come. Without experts, or while they are hidden, nothing is known of
+the lesion: it lies in the middle of the slice.
+
+A run over several slices has one box for all of them, the one that is drawn when it begins: what the slices say can be
+compared, and is of one lesion also where another is marked beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_ambiseg.engine import Placement
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.viewer.asking.form import Form
 from napari_ambiseg.viewer.canvas.field_of_view import FieldOfView
-from napari_ambiseg.viewer.image.experts import expert_masks
-from napari_ambiseg.viewer.image.plane import Plane
+from napari_ambiseg.viewer.image.experts import expert_masks, is_marked
+from napari_ambiseg.viewer.image.plane import Plane, finest, layer_shape
+from napari_ambiseg.viewer.image.where import where_of
+from napari_ambiseg.viewer.session.showing import Showing
 
 _HOW = "Click on the lesion, or drag the box. Esc ends placing it."
 
@@ -28,7 +34,8 @@ class Box(QObject):
     Args:
         form: Where its place and size are set.
         field: Where the model looks.
-        are_experts_hidden: Whether the place of the box must not tell where they marked something.
+        showing: What is shown. While it hides the experts, the place of the box must not tell where they marked
+            something.
 
     Signals:
         moved: It lies elsewhere, or is of another size.
@@ -38,18 +45,12 @@ class Box(QObject):
     moved = Signal()
     placing_changed = Signal()
 
-    def __init__(
-        self,
-        form: Form,
-        field: FieldOfView,
-        parent: QObject | None = None,
-        *,
-        are_experts_hidden: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, form: Form, field: FieldOfView, showing: Showing, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._form, self._field, self._are_experts_hidden = form, field, are_experts_hidden
-        self._lesion_px: tuple[float, float] | None = None
+        self._form, self._field, self._showing = form, field, showing
+        self._marked = _Marked()
         field.usual_px = self._usual_px
+        showing.result_changed.connect(lambda: self.draw(add_missing=False))
         form.place.toggled.connect(self._on_place)
         form.zoom.clicked.connect(lambda *_: field.zoom())
         form.settings.region_changed.connect(self._on_region)
@@ -73,13 +74,12 @@ class Box(QObject):
 
     def go_to(self, placement: Placement) -> None:
         """Put its middle where that of a model's grid lies."""
-        (top, bottom), (left, right) = placement.bounds_px
-        self._field.centre_px = (top + bottom) / 2, (left + right) / 2
+        self._field.centre_px = _middle_px(placement)
         self._on_moved()
 
     def go_back(self) -> None:
         """Put it back to where it usually is: the image is another one now."""
-        self._field.centre_px = self._lesion_px = None
+        self._field.centre_px = None
         self.end_placing()
 
     def end_placing(self) -> None:
@@ -98,17 +98,18 @@ class Box(QObject):
         self._field.region_mm = self._form.settings.region.region_mm
 
     def _usual_px(self, image: Image, plane: Plane) -> tuple[float, float] | None:
-        """The middle of what experts marked on a slice; where they did not, of what they marked on the one before."""
+        """Where the readings that are shown were drawn; without them, the middle of what experts marked."""
+        result = self._showing.result
+        if result is not None and result.request.where == where_of(image, plane.index):
+            return _middle_px(result.sampled.placement)
         layers = self._form.experts.layers
-        if layers and not self._are_experts_hidden():
-            try:
-                marked = np.asarray(expert_masks(layers, image, plane.index).masks.any(axis=0))
-            except InputImageError:
-                return self._lesion_px  # Run says why
-            rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
-            if len(rows):
-                self._lesion_px = float(rows[0] + rows[-1]) / 2, float(columns[0] + columns[-1]) / 2
-        return self._lesion_px
+        if not layers or self._showing.hidden.experts:
+            return None
+        index = self._marked.nearest(layers, image, plane.index)
+        try:
+            return None if index is None else _marked_px(layers, image, index)
+        except InputImageError:
+            return None  # Run says why
 
     def _on_place(self, on: bool) -> None:
         image: Image | None = self._form.image.image
@@ -129,3 +130,57 @@ class Box(QObject):
     def _on_moved(self) -> None:
         self.draw(add_missing=False)
         self.moved.emit()
+
+
+class _Marked:
+    """Remembers which slices are marked, as a user scrolls through hundreds of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], bool] = {}
+        self._of: tuple[object, ...] = ()
+        self._seen: tuple[int, ...] | None = None
+
+    def nearest(self, layers: Sequence[Labels], image: Image, index: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The slice of a volume that is marked and nearest to ``index``, the lower of two; None if none is."""
+        arrays = tuple((id(layer), id(finest(layer))) for layer in layers)
+        if arrays != self._of:
+            self._known, self._of = {}, arrays
+        for painted in (self._seen, index):  # only the slice that is looked at can have been painted on
+            if painted is not None:
+                self._known.pop(painted, None)
+        self._seen = index
+        found = (near for near in _outward(index, layer_shape(image)) if self._is_marked(layers, image, near))
+        return next(found, None)
+
+    def _is_marked(self, layers: Sequence[Labels], image: Image, index: tuple[int, ...]) -> bool:
+        if index not in self._known:
+            self._known[index] = is_marked(layers, image, index)
+        return self._known[index]
+
+
+def _outward(index: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """A slice, then those beside it, the nearest first; along the last axis before rows and columns."""
+    yield index
+    if index:
+        *others, here = index
+        for distance in range(1, shape[-3]):
+            for number in (here - distance, here + distance):
+                if 0 <= number < shape[-3]:
+                    yield (*others, number)
+
+
+def _marked_px(layers: Sequence[Labels], image: Image, index: tuple[int, ...]) -> tuple[float, float] | None:
+    """The middle of what experts marked on a slice; None if they marked nothing.
+
+    Raises:
+        InputImageError: If a layer is of another shape.
+    """
+    marked = np.asarray(expert_masks(layers, image, index).masks.any(axis=0))
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+    return (float(rows[0] + rows[-1]) / 2, float(columns[0] + columns[-1]) / 2) if len(rows) else None
+
+
+def _middle_px(placement: Placement) -> tuple[float, float]:
+    """The middle of a model's grid."""
+    (top, bottom), (left, right) = placement.bounds_px
+    return (top + bottom) / 2, (left + right) / 2

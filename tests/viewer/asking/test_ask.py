@@ -1,5 +1,7 @@
 """What the upper half of the dock asks for, on a viewer without a window: real widgets, real runs."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 
 from napari_ambiseg.viewer.asking.ask import Ask
+from napari_ambiseg.viewer.asking.batch import Batch
 from napari_ambiseg.viewer.asking.box import Box
 from napari_ambiseg.viewer.asking.form import Form
 from napari_ambiseg.viewer.asking.runs import Runs
@@ -92,7 +95,7 @@ def dock(qtbot: QtBot, toy_model: Path, own_settings: Path) -> Iterator[Dock]:
 
     canvas = Canvas(viewer)
     runs = Runs(showing, study, Unseen(), where)
-    box = Box(form, FieldOfView(viewer, canvas))
+    box = Box(form, FieldOfView(viewer, canvas), showing)
     ask = Ask(viewer, form, box, showing, runs, where, own_settings)
     ask.show_settings(Settings(model=str(toy_model), readings=4))
     yield Dock(viewer, form, box, ask, runs, study, showing)
@@ -255,7 +258,7 @@ def test_the_box_begins_on_what_experts_marked_until_it_is_placed(dock: Dock) ->
     first, second = (layer for layer in dock.viewer.layers if isinstance(layer, Labels))
     dock.form.experts.choose([first, second])
     first.data[2, 90, 210] = 1  # on slice 2 both have marked something
-    for slice_number, expected in ((1, (60, 200)), (2, (85, 200)), (4, (85, 200)), (1, (60, 200))):
+    for slice_number, expected in ((1, (60, 200)), (2, (85, 200)), (4, (85, 200)), (1, (60, 200)), (0, (60, 200))):
         dock.viewer.dims.set_point(0, 2.0 * slice_number)
         assert middle_mm(dock) == pytest.approx([0.5 * at for at in expected], abs=0.3)
         assert dock.ask.requests()[0].placement == dock.box.placement(dock.form.settings.model.path)
@@ -269,12 +272,51 @@ def test_the_box_begins_on_what_experts_marked_until_it_is_placed(dock: Dock) ->
 
 
 def test_the_box_does_not_tell_where_hidden_experts_marked_something(dock: Dock) -> None:
-    hidden = Box(dock.form, FieldOfView(dock.viewer, Canvas(dock.viewer)), are_experts_hidden=lambda: True)
     image = add_image(dock, 5, size=256)
     mark(dock, image, [2], at=(60, 200))
     dock.viewer.dims.set_point(0, 4.0)
-    (top, bottom), (left, right) = hidden.placement(dock.form.settings.model.path).bounds_px
-    assert ((top + bottom) / 2, (left + right) / 2) == pytest.approx((127.5, 127.5), abs=0.5)
+    assert middle_mm(dock) == pytest.approx((30.0, 100.0), abs=0.3)
+    dock.showing.hide(experts=True)
+    assert middle_mm(dock) == pytest.approx((63.75, 63.75), abs=0.3)
+
+
+def test_on_a_slice_without_marks_the_box_lies_on_those_of_the_nearest_whatever_was_seen_before(dock: Dock) -> None:
+    image = add_image(dock, 9, size=256)
+    mark(dock, image, [1], at=(60, 200))
+    mark(dock, image, [6], at=(80, 190))
+    first, second = (layer for layer in dock.viewer.layers if isinstance(layer, Labels))
+    dock.form.experts.choose([first, second])
+    expected = dict.fromkeys(range(4), (30.0, 100.0)) | dict.fromkeys(range(4, 9), (40.0, 95.0))
+    for slice_number in (0, 8, 3, 4, 7, 2, 5):
+        dock.viewer.dims.set_point(0, 2.0 * slice_number)
+        assert middle_mm(dock) == pytest.approx(expected[slice_number], abs=0.3)
+    first.data[5, 100, 100] = 1  # an expert paints on the slice that is shown
+    dock.viewer.dims.set_point(0, 8.0)
+    assert middle_mm(dock) == pytest.approx((50.0, 50.0), abs=0.3)
+
+
+def test_after_a_run_over_slices_the_box_is_drawn_where_the_model_looked(dock: Dock, qtbot: QtBot) -> None:
+    image = add_image(dock, 5)
+    masks = np.zeros(image.data.shape, np.uint8)
+    for number in range(5):
+        masks[number, 44 + 2 * number, 48] = 1  # a lesion that lies askew
+    layer = dock.viewer.add_labels(masks, scale=image.scale)
+    dock.form.experts.refresh(image)
+    dock.form.experts.choose([layer])
+    dock.viewer.dims.set_point(0, 4.0)
+    begun_at = dock.box.placement(dock.form.settings.model.path)
+    ended(dock, qtbot, dock.ask.run_marked)
+    assert len(dock.study.results) == 5
+    for number in range(5):
+        dock.viewer.dims.set_point(0, 2.0 * number)
+        dock.showing.clear()
+        (result,) = dock.study.of(dock.ask.requests()[0].where)
+        dock.showing.show(result)
+        assert result.sampled.placement == begun_at == dock.box.placement(dock.form.settings.model.path)
+        assert dock.form.buttons.more.isEnabled(), dock.form.buttons.more.toolTip()
+        corners = dock.viewer.layers["Field of view"].data[:, 0, -2:]
+        edges = begun_at.bounds_px
+        np.testing.assert_allclose((corners.min(axis=0), corners.max(axis=0)), np.transpose(edges), atol=0.51)
 
 
 def test_another_size_stretches_the_models_grid_and_is_warned_of(dock: Dock, own_settings: Path) -> None:
@@ -360,6 +402,20 @@ def test_cancelling_keeps_the_slices_that_are_done(
     done = len(dock.study.results)
     assert 1 <= done < 7
     assert dock.form.status.text() == f"Cancelled after {done} of 7 slices, which are kept."
+
+
+def test_no_volume_is_kept_when_its_run_has_ended(dock: Dock, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_image(dock, 3)
+    batches, prepare = [], dock.runs.prepare
+
+    def prepared(batch: Batch) -> None:
+        batches.append(weakref.ref(batch))
+        prepare(batch)
+
+    monkeypatch.setattr(dock.runs, "prepare", prepared)
+    ended(dock, qtbot, lambda: dock.ask.run_near(20.0))
+    gc.collect()
+    assert [batch() for batch in batches] == [None]
 
 
 def test_slices_that_cannot_be_read_are_left_out_and_told_of(dock: Dock, qtbot: QtBot) -> None:
@@ -481,6 +537,13 @@ def test_a_seed_that_is_not_kept_is_another_at_each_run(dock: Dock, qtbot: QtBot
     dock.form.settings.keep_seed.value = True
     ended(dock, qtbot, dock.ask.run)
     assert dock.showing.result.request.settings.seed == second
+
+
+def test_the_heading_says_at_once_whether_the_seed_is_kept(dock: Dock) -> None:
+    add_image(dock)
+    assert "a new one for each run" not in dock.form.fold.heading.toolTip()
+    dock.form.settings.keep_seed.value = False
+    assert "a new one for each run" in dock.form.fold.heading.toolTip()
 
 
 def test_the_time_is_told_once_a_run_has_been_made(
