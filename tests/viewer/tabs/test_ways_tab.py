@@ -1,6 +1,5 @@
 """The typical readings: what is said is what was counted, and a click shows the reading that stands for a way."""
 
-
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
