@@ -30,7 +30,7 @@ from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import Model, digest
 from napari_ambiseg.models.segmenter import IteratedSegmenter
 
-FORMAT = 2  # one more whenever the same network would be written otherwise
+FORMAT = 3  # one more whenever the same network would be written otherwise
 LARGEST_BYTES = 500e6  # of all files together; the paper's network takes 27 MB, 7 MB with int8
 _LOCK_SECONDS = 120.0  # longer than making any model takes
 
