@@ -44,6 +44,7 @@ class RunMenu(QMenu):
     Args:
         marked: Number of slices that experts marked; None if that must not be told.
         near: Number of slices within so many millimetres.
+        expected: How long so many slices take, as one says it; "" if that is not known.
 
     Signals:
         here_wanted: The slice that is shown is to be read.
@@ -59,6 +60,7 @@ class RunMenu(QMenu):
         super().__init__(parent)
         self.marked: Callable[[], int | None] = lambda: 0
         self.near: Callable[[float], int] = lambda _: 0
+        self.expected: Callable[[int], str] = lambda _: ""
         self.setToolTipsVisible(True)
         self.here_action = self.addAction("Run on this slice")
         self.here_action.triggered.connect(self.here_wanted)
@@ -81,11 +83,16 @@ class RunMenu(QMenu):
     def refresh(self) -> None:
         """Count slices anew."""
         marked, near = self.marked(), self.near(self.reach.value())
-        told = "the experts are hidden" if marked is None else marked
+        told = "the experts are hidden" if marked is None else self._told(marked)
         self.marked_action.setText(f"Run on all slices that experts marked ({told})")
         self.marked_action.setEnabled(bool(marked))
-        self.near_action.setText(f"Run on slices ± {self.reach.value():g} mm ({near})")
+        self.near_action.setText(f"Run on slices ± {self.reach.value():g} mm ({self._told(near)})")
         self.near_action.setEnabled(near > 0)
+
+    def _told(self, slices: int) -> str:
+        """How many slices, and how long they take."""
+        expected = self.expected(slices) if slices else ""
+        return f"{slices}, {expected}" if expected else f"{slices}"
 
 
 class RunRow(QWidget):
