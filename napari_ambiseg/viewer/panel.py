@@ -39,6 +39,7 @@ from napari_ambiseg.viewer.session.result import Request, Result, View
 from napari_ambiseg.viewer.session.settings import Settings, remembered_settings, settings_path
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
+from napari_ambiseg.viewer.tabs.kept_looks import RememberedLooks
 from napari_ambiseg.viewer.tabs.results import ResultsBox
 from napari_ambiseg.viewer.widgets.foot import Foot
 from napari_ambiseg.viewer.widgets.garbage import spare_what_is_there
@@ -76,6 +77,7 @@ class ReadingsPanel(QWidget):
         self.ask = Ask(self._viewer, self.form, self.box, self.showing, self.runs, self.where, settings_path(), self)
         folds = Folds(settings_path().with_name("folds.json"))
         self._folding = Folding(self.form.fold, self.results.player.options_button, self.showing, folds, self)
+        RememberedLooks(self.results, settings_path().with_name("looks.json"))
         self.keeping = KeepingBox(
             self.showing,
             self.study,

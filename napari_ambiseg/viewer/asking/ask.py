@@ -6,6 +6,7 @@ signal, never raised.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -28,6 +29,7 @@ from napari_ambiseg.viewer.image.where import Where
 from napari_ambiseg.viewer.session import pace
 from napari_ambiseg.viewer.session.live import LivePicture
 from napari_ambiseg.viewer.session.pace import Paces, pace_path
+from napari_ambiseg.viewer.session.remembering import Keep, Remembering
 from napari_ambiseg.viewer.session.result import Request, Result, told, window_of
 from napari_ambiseg.viewer.session.settings import Settings, remember_settings
 from napari_ambiseg.viewer.session.showing import Showing
@@ -77,6 +79,7 @@ class Ask(QObject):
         self._paces = Paces(pace_path(settings_file))
         self._what = "run"
         self._batch: Batch | None = None
+        self._remembering = Remembering(form, self._keep_now)
         self._connect()
 
     @property
@@ -95,6 +98,7 @@ class Ask(QObject):
         self._form.buttons.menu.reach.setValue(settings.reach_mm)
         self._box.follow_settings()
         self._showing.set_threshold(settings.threshold)
+        self._remembering.forget()  # the user has chosen nothing
         self.refresh()
 
     def run(self) -> None:
@@ -173,6 +177,7 @@ class Ask(QObject):
             batch = self._batch_of(planes)
             requests = batch.requests() if batch.slices < 2 else ()
             remember_settings(self.settings, self._settings_file)
+            self._remembering.forget()
         except AmbisegError as error:
             self.failed.emit(error)
             return
@@ -180,6 +185,12 @@ class Ask(QObject):
             self._start(requests)
         else:
             self._prepare(batch)
+
+    def _keep_now(self) -> Keep | None:
+        try:
+            return partial(remember_settings, self.settings, self._settings_file)
+        except AmbisegError:
+            return None  # Run says why
 
     def _batch_of(self, planes: Planes) -> Batch:
         image = self._form.image.image
@@ -230,6 +241,13 @@ class Ask(QObject):
             return len(planes(image, self._plane(image)))
         except AmbisegError:
             return 0
+
+    def _expected(self, slices: int) -> str:
+        """How long so many slices take, as one says it; "" if that is not known."""
+        try:
+            return pace.told(self._paces.expected_s(self.settings, slices=slices))
+        except AmbisegError:
+            return ""  # Run says why
 
     def _obstacle(self) -> str:
         """Why there can be no more readings; "" if there can."""
@@ -285,6 +303,7 @@ class Ask(QObject):
     def _connect(self) -> None:
         form, menu = self._form, self._form.buttons.menu
         menu.marked = lambda: None if self._showing.hidden.experts else self._count(self._marked)
+        menu.expected = self._expected
         menu.near = lambda reach: self._count(lambda image, plane: volume_slices.near(image, plane, reach))
         for signal in (form.run.clicked, menu.here_wanted):
             signal.connect(lambda *_: self.run())
@@ -295,6 +314,8 @@ class Ask(QObject):
         form.escape.activated.connect(self._on_escape)
         self._box.placing_changed.connect(self._follow_escape)
         self._box.moved.connect(self.refresh)
+        for signal in (form.settings.changed, menu.reach.valueChanged, self._showing.view_changed):
+            signal.connect(lambda *_: self._remembering.ask())
         form.settings.changed.connect(self.refresh)
         self._showing.result_changed.connect(self.refresh)
         self._runs.started.connect(self._on_started)

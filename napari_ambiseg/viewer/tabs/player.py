@@ -25,10 +25,12 @@ class Player(QWidget):
     Signals:
         moved: Number of the kept step to show, from 0.
         way_changed: The ``Way`` in which steps are to be shown.
+        speed_changed: It plays faster or slower.
     """
 
     moved = Signal(int)
     way_changed = Signal(object)
+    speed_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,6 +74,7 @@ class Player(QWidget):
         self.options_button.setToolTip("How fast; noise, mask or both; of one reading or of all; save as a film")
         self.options_button.toggled.connect(self._options.setVisible)
         self.speed_box.currentIndexChanged.connect(self._set_pace)
+        self.speed_box.currentIndexChanged.connect(lambda *_: self.speed_changed.emit())
         for box in (self.shown_box, self.whose_box):
             box.currentIndexChanged.connect(lambda *_: self.way_changed.emit(self.way))
         self._arrange()
@@ -115,6 +118,13 @@ class Player(QWidget):
     def way(self) -> Way:
         """What is shown of each step."""
         return Way(self.shown_box.currentData(), self.whose_box.currentData())
+
+    def choose(self, way: Way, *, speed: float) -> None:
+        """Play in this way, and so many times as fast as usual; a speed that cannot be chosen changes nothing."""
+        self.shown_box.setCurrentIndex(list(_SHOWN.values()).index(way.shown))
+        self.whose_box.setCurrentIndex(list(_WHOSE.values()).index(way.of_all))
+        if speed in _SPEEDS:
+            self.speed_box.setCurrentIndex(_SPEEDS.index(speed))
 
     @property
     def interval_ms(self) -> int:

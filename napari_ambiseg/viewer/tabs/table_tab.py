@@ -1,6 +1,6 @@
 """The tab with the table: every reading against every expert, by Dice or IoU."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ambiseg.viewer.canvas.pair import pair_legend, pair_told
@@ -15,7 +15,12 @@ class TableTab(QWidget):
 
     Args:
         showing: What is shown.
+
+    Signals:
+        agreement_changed: Another agreement is wanted.
     """
+
+    agreement_changed = Signal()
 
     def __init__(self, showing: Showing, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +54,10 @@ class TableTab(QWidget):
         """Which agreement the table shows."""
         return next(metric for metric, button in self._metrics.items() if button.isChecked())
 
+    def choose(self, agreement: Metric) -> None:
+        """Show another agreement."""
+        self._metrics[agreement].setChecked(True)
+
     def _arrange(self) -> None:
         choices = QHBoxLayout()
         group = QButtonGroup(self)
@@ -59,6 +68,7 @@ class TableTab(QWidget):
         choices.addWidget(self.hint, 1)
         choices.addWidget(self.legend)
         self._metrics[Metric.DICE].setChecked(True)
+        self._metrics[Metric.DICE].toggled.connect(lambda *_: self.agreement_changed.emit())  # of two, one says it
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(3)

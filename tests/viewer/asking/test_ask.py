@@ -571,3 +571,47 @@ def test_settings_come_back_in_the_next_session(dock: Dock, qtbot: QtBot, toy_mo
     assert dock.ask.settings == chosen
     ended(dock, qtbot, dock.ask.run)
     assert remembered_settings(own_settings) == chosen
+
+
+def test_a_choice_is_remembered_without_a_run(dock: Dock, qtbot: QtBot, own_settings: Path) -> None:
+    add_image(dock)
+    assert not own_settings.exists()
+    dock.showing.set_threshold(0.35)
+    dock.form.settings.steps.value = 9
+    dock.form.buttons.menu.reach.setValue(3.0)
+    assert not own_settings.exists()  # not at each turn of a slider
+    qtbot.waitUntil(own_settings.exists, timeout=LONG)
+    kept = remembered_settings(own_settings)
+    assert (kept.threshold, kept.options.steps, kept.reach_mm) == (0.35, 9, 3.0)
+
+
+def test_a_choice_is_remembered_before_the_dock_goes(dock: Dock, own_settings: Path) -> None:
+    dock.form.show()
+    dock.form.settings.readings.value = 5
+    dock.form.hide()
+    assert remembered_settings(own_settings).readings == 5
+
+
+def test_what_is_only_filled_in_is_nobodys_choice(dock: Dock, own_settings: Path) -> None:
+    dock.form.show()
+    dock.ask.show_settings(replace(dock.ask.settings, readings=5))
+    dock.form.hide()
+    assert not own_settings.exists()
+
+
+def test_the_menu_says_how_long_several_slices_take(dock: Dock, qtbot: QtBot) -> None:
+    image = add_image(dock, 7)
+    mark(dock, image, [2, 3])
+    menu = dock.form.buttons.menu
+    menu.refresh()
+    assert menu.marked_action.text().endswith("marked (2)")  # nobody knows yet
+    ended(dock, qtbot, dock.ask.run)
+    result = dock.showing.result
+    slow = replace(result, sampled=replace(result.sampled, seconds=80.0))
+    for _ in range(60):  # as if all had taken so long
+        dock.runs.drawn.emit(slow)
+    menu.reach.setValue(2.0)
+    assert menu.marked_action.text().endswith("marked (2, about 3 min)")
+    menu.reach.setValue(6.0)
+    count = menu.near(6.0)
+    assert menu.near_action.text() == f"Run on slices ± 6 mm ({count}, about {round(80 * count / 60)} min)"
