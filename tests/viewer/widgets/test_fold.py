@@ -9,7 +9,7 @@ from napari_ambiseg.viewer.widgets.fold import Fold
 from napari_ambiseg.viewer.widgets.sentence import Sentence
 from napari_ambiseg.viewer.widgets.shortcuts import FOLD
 
-PATH = "/home/somebody/" + "a-folder-with-a-long-name/" * 8 + "masks.nii.gz"
+PATH = "/data/" + "a-folder-with-a-long-name/" * 8 + "masks.nii.gz"
 
 
 @pytest.fixture
