@@ -1,6 +1,9 @@
 """The whole application in a real window, judged by what it saves."""
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +11,22 @@ import pytest
 from PIL import Image as Picture
 
 from napari_ambiseg.engine import SamplingOptions
-from napari_ambiseg.viewer import app
-from napari_ambiseg.viewer.session.settings import Settings, remember_settings
 
 pytestmark = pytest.mark.window
 
 
-@pytest.fixture
-def toy_settings(own_settings: Path, toy_model: Path) -> None:
-    remember_settings(Settings(model=str(toy_model), readings=6, threshold=0.1), own_settings)
+PROGRAM = """
+import sys
+from pathlib import Path
+import tests.viewer.conftest  # the kind of the toy model
+from napari_ambiseg.viewer import app
+from napari_ambiseg.viewer.session.settings import Settings, remember_settings, settings_path
+
+model, out = sys.argv[1:]
+remember_settings(Settings(model=model, readings=6, threshold=0.1), settings_path())
+sys.exit(app.main([], Path(out)))
+"""
+ROOT = Path(__file__).parents[2]
 
 
 def colour_count(pixels: np.ndarray, colour: str) -> int:
@@ -24,11 +34,13 @@ def colour_count(pixels: np.ndarray, colour: str) -> int:
     return int((np.abs(pixels[..., :3].astype(int) - wanted).max(axis=-1) < 40).sum())
 
 
-@pytest.mark.usefixtures("toy_settings", "qapp")
-def test_the_application_shows_and_saves_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out"
-    assert app.main([], out) == 0
-    assert capsys.readouterr().out.count("saved ") == 3
+def test_the_application_shows_and_saves_everything(tmp_path: Path, toy_model: Path) -> None:
+    """In a process of its own: napari does not start twice in one whose tests had viewers made for them."""
+    out, environment = tmp_path / "out", {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PROGRAM, str(toy_model), str(out)]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, timeout=150, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("saved ") == 3
     with Picture.open(out / "screenshot.png") as saved:
         picture = np.asarray(saved)
     assert picture.shape[0] >= 700
