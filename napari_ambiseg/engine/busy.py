@@ -4,6 +4,9 @@ Such threads meet after every convolution, hundreds of times a step. Where anoth
 of them is taken off it now and then and the others wait: a run was seen to take thirty times as long. Workers with one
 thread each never wait for each other. Nothing but trying tells which is the case, and it takes some 30 ms.
 
+Threads that have slept may wake on one processor and only be spread over several some milliseconds later, though nobody
+else wants any. So there is a second round if the first speaks against sharing.
+
 What is tried is an exponential of many numbers, one after the other: as with convolutions, the time goes into sums and
 products, and all threads meet after each. Convolutions themselves would load 7 MB more of torch's code, which not every
 engine has a use for.
@@ -16,7 +19,7 @@ import torch
 from torch import Tensor
 
 _WORTHWHILE = 0.85  # of one thread's time; beyond, sharing saves less than it risks
-_TRIES = 3
+_TRIES, _ROUNDS = 3, 2
 _CALLS, _NUMBERS = 8, 2**19  # torch gives each thread 2^15 numbers at least
 
 
@@ -34,12 +37,12 @@ def threads_help(threads: int) -> bool:
 
 @torch.no_grad()
 def _together_is_quicker(threads: int) -> bool:
-    """Whether none of a few tries was too slow; the first one that is settles it."""
+    """Whether in one of the rounds none of a few tries was too slow; the first one that is ends a round."""
     x = torch.ones(_NUMBERS)
     for number in (threads, 1):
         _seconds(x, threads=number)  # torch's threads are made and its code is loaded
     alone = min(_seconds(x, threads=1) for _ in range(_TRIES))
-    return all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES))
+    return any(all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES)) for _ in range(_ROUNDS))
 
 
 def _seconds(x: Tensor, *, threads: int) -> float:
