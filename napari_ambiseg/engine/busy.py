@@ -5,7 +5,7 @@ of them is taken off it now and then and the others wait: a run was seen to take
 thread each never wait for each other. Nothing but trying tells which is the case, and it takes some 30 ms.
 
 Threads that have slept may wake on one processor and only be spread over several some milliseconds later, though nobody
-else wants any. So there is a second round if the first speaks against sharing.
+else wants any. So there are a second and a third round if the first speaks against sharing, after some work together.
 
 What is tried is an exponential of many numbers, one after the other: as with convolutions, the time goes into sums and
 products, and all threads meet after each. Convolutions themselves would load 7 MB more of torch's code, which not every
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 _WORTHWHILE = 0.85  # of one thread's time; beyond, sharing saves less than it risks
-_TRIES, _ROUNDS = 3, 2
+_TRIES, _ROUNDS = 3, 3
+_SPREAD = 10  # tries' time that threads work together before another round
 _CALLS, _NUMBERS = 8, 2**19  # torch gives each thread 2^15 numbers at least
 
 
@@ -42,7 +43,12 @@ def _together_is_quicker(threads: int) -> bool:
     for number in (threads, 1):
         _seconds(x, threads=number)  # torch's threads are made and its code is loaded
     alone = min(_seconds(x, threads=1) for _ in range(_TRIES))
-    return any(all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES)) for _ in range(_ROUNDS))
+    for number in range(_ROUNDS):
+        for _ in range(_SPREAD if number else 0):
+            _seconds(x, threads=threads)
+        if all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES)):
+            return True
+    return False
 
 
 def _seconds(x: Tensor, *, threads: int) -> float:

@@ -18,14 +18,15 @@ def test_threads_help_only_if_they_are_clearly_quicker_every_time(
     assert busy.threads_help(2) is helps
 
 
+SPREADING = [2.0] * busy._SPREAD
+
+
 @pytest.mark.parametrize(
     ("tries", "helps"),
-    [([0.6, 0.6, 9.0, 0.6, 0.6, 0.6], True), ([1.0, 0.6, 0.6, 9.0], False)],
+    [([1.0, *SPREADING, 0.6, 0.6, 0.6], True), ([1.0, *SPREADING, 0.6, 9.0, *SPREADING, 0.6, 0.6, 9.0], False)],
     ids=["threads had to be spread first", "slow now and then"],
 )
-def test_one_slow_try_ends_a_round_and_there_are_two(
-    monkeypatch: pytest.MonkeyPatch, tries: list[float], helps: bool
-) -> None:
+def test_one_slow_try_ends_a_round(monkeypatch: pytest.MonkeyPatch, tries: list[float], helps: bool) -> None:
     left = iter([9.0, *tries])  # the first is not counted
     monkeypatch.setattr(busy, "_seconds", lambda x, *, threads: 1.0 if threads == 1 else next(left))
     assert busy.threads_help(2) is helps
