@@ -32,6 +32,11 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file calls itself DICOM, or is without saying so by its name."""
+    return path.name.lower().endswith(DICOM_SUFFIXES) or is_dicom(path)
+
+
 def holds_dicom(folder: Path, *, looks: int = 200) -> bool:
     """Whether one of the first files in a folder, or below it, is DICOM."""
     for number, path in enumerate(files_below(folder)):

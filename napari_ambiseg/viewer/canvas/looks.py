@@ -66,7 +66,14 @@ class Look:
         return len(self.options["scale"])
 
 
-def looks(result: Result, view: View, *, selected: int, colours: NDArray[np.float32] | None = None) -> tuple[Look, ...]:
+def looks(
+    result: Result,
+    view: View,
+    *,
+    selected: int,
+    colours: NDArray[np.float32] | None = None,
+    beside: int | None = None,
+) -> tuple[Look, ...]:
     """The layers of a finished run, lowest first, but for the map.
 
     Args:
@@ -74,12 +81,13 @@ def looks(result: Result, view: View, *, selected: int, colours: NDArray[np.floa
         view: The same at a threshold.
         selected: Number of the reading that stands out.
         colours: Of each reading (S, 4); None if all have the model's.
+        beside: The expert that is compared, if one is.
     """
     plane, sampled = result.request.plane, result.sampled
     x_t = sampled.x_t[-1, selected]
     return (
         trajectory_look(plane, sampled.placement, x_t, visible=False),
-        experts_look(plane, result.request.experts.masks),
+        experts_look(plane, result.request.experts.masks, beside=beside),
         *reading_looks(plane, view, selected=selected, colours=colours),
     )
 

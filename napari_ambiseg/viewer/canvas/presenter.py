@@ -206,7 +206,8 @@ class Presenter(QObject):
     def _looks(self, result: Result, view: View) -> list[Look]:
         """What is to be seen of a result, lowest first."""
         colours = self._looking.colours(result, view)
-        shown = looks.looks(result, view, selected=self._showing.selected, colours=colours)
+        beside = None if self._pair is None else self._pair[1]
+        shown = looks.looks(result, view, selected=self._showing.selected, colours=colours, beside=beside)
         return [*self._map(result, view), *shown]
 
     def _add_next(self) -> None:
@@ -216,9 +217,6 @@ class Presenter(QObject):
         assert result is not None  # without a result nothing is added
         assert view is not None
         self._canvas.show([look for look in self._looks(result, view) if look.role is role])
-        if role is Role.EXPERTS and self._pair is not None:
-            beside = looks.experts_look(result.request.plane, result.request.experts.masks, beside=self._pair[1])
-            self._canvas.show([beside])
         self._follow_wishes()
         if not self._missing:
             self.refresh()

@@ -11,9 +11,8 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.affine import affine_of_slice, flat_affine
-from napari_ambiseg.io.recognise import DICOM_SUFFIXES, NIFTI_SUFFIXES, has_preamble
+from napari_ambiseg.io.recognise import NIFTI_SUFFIXES, looks_like_dicom
 from napari_ambiseg.io.session_record import Drawing
 from napari_ambiseg.viewer.image.origin import InPatient, origin_of, patient_of
 from napari_ambiseg.viewer.keeping.accepted import accepted_of, masks_on
@@ -132,7 +131,7 @@ def keep(
         drawings=own,
         patient=patient,
         file=file,
-        is_dicom=patient is not None and file is not None and _is_dicom(file),
+        is_dicom=patient is not None and file is not None and looks_like_dicom(file),
         rendered=origin is not None and origin.rendered,
         selected=selected,
         look=look or {},
@@ -145,14 +144,6 @@ def _file_of(patient: InPatient | None, index: tuple[int, ...]) -> Path | None:
     files = () if patient is None else patient.files
     number = index[-1] if index else 0
     return files[number] if number < len(files) else files[0] if len(files) == 1 else None
-
-
-def _is_dicom(file: Path) -> bool:
-    """Whether a file calls itself DICOM, or is without saying so by its name."""
-    try:
-        return file.name.lower().endswith(DICOM_SUFFIXES) or (file.is_file() and has_preamble(file))
-    except DataFileError:
-        return False
 
 
 def _from(layer: Labels, result: Result) -> int:

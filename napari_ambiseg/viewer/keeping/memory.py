@@ -1,12 +1,9 @@
 """Where the user keeps things, remembered between sessions; a file that is missing or damaged means the home folder."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from napari_ambiseg.files import write_atomically
+from napari_ambiseg.viewer.session.remembered import read_record, write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +25,9 @@ class Habits:
 
 def remembered_habits(path: Path) -> Habits:
     """The habits in ``path``, or the defaults."""
-    try:
-        return TypeAdapter(Habits).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return Habits()
+    return read_record(path, Habits) or Habits()
 
 
 def remember_habits(habits: Habits, path: Path) -> None:
-    """Keep ``habits`` for the next session; a folder that cannot be written must not disturb the user."""
-    try:
-        write_atomically(path, json.dumps(asdict(habits)).encode())
-    except OSError:
-        return
+    """Keep ``habits`` for the next session."""
+    write_record(path, habits, Habits)

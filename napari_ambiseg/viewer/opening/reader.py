@@ -20,7 +20,7 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.case_layout import looks_like_cases
-from napari_ambiseg.io.recognise import DICOM_SUFFIXES, HDF5_SUFFIXES, NIFTI_SUFFIXES, holds_dicom, is_dicom
+from napari_ambiseg.io.recognise import HDF5_SUFFIXES, NIFTI_SUFFIXES, holds_dicom, looks_like_dicom
 from napari_ambiseg.viewer.image.origin import patient_of
 from napari_ambiseg.viewer.opening import sources
 from napari_ambiseg.viewer.opening.volumes import LayerData, image_data, labels_data
@@ -37,7 +37,7 @@ _PAUSE_S = 5.0  # between files that are not dropped together, at least
 def get_reader(path: str | Sequence[str]) -> Reader | None:
     """A reader for what we know; None for anything else, so that napari asks other plugins."""
     if not isinstance(path, str):
-        return read_dicom_paths if path and all(_is_dicom(Path(one)) for one in path) else None
+        return read_dicom_paths if path and all(looks_like_dicom(Path(one)) for one in path) else None
     file = Path(path)
     if file.is_dir():
         return sources.read_folder if looks_like_cases(file) else read_dicom_paths if holds_dicom(file) else None
@@ -46,7 +46,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
         return sources.read_file
     if name.endswith(NIFTI_SUFFIXES):
         return read_nifti_path
-    return read_dicom_paths if _is_dicom(file) else None
+    return read_dicom_paths if looks_like_dicom(file) else None
 
 
 def read_dicom_paths(path: str | Sequence[str]) -> list[LayerData]:
@@ -114,8 +114,3 @@ def _say_open(file: Path, layer: Layer) -> None:
     if now - _last_seen.get(file.parent, -_PAUSE_S) >= _PAUSE_S:
         show_info(f"{file.name} is open already, in the layer {layer.name!r}.")
     _last_seen[file.parent] = now
-
-
-def _is_dicom(path: Path) -> bool:
-    """Whether a file calls itself DICOM, or is without saying so by its name."""
-    return path.name.lower().endswith(DICOM_SUFFIXES) or is_dicom(path)

@@ -4,14 +4,12 @@ Of a part that nobody has folded or opened by hand the dock decides: the setting
 readings, and the options of the player to a low window. A file that is missing or damaged says nothing.
 """
 
-import json
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QAbstractButton
 
-from napari_ambiseg.files import write_atomically
+from napari_ambiseg.viewer.session.remembered import read_record, write_record
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.widgets.fold import Fold
 
@@ -28,19 +26,16 @@ class Folds:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._folded = _read(path)
+        self._folded = read_record(path, dict[str, bool]) or {}
 
     def is_folded(self, part: str) -> bool | None:
         """Whether the user wants a part folded; None if he or she has never said."""
         return self._folded.get(part)
 
     def remember(self, part: str, is_folded: bool) -> None:
-        """Keep it for the next session; a folder that cannot be written must not disturb the user."""
+        """Keep it for the next session."""
         self._folded[part] = is_folded
-        try:
-            write_atomically(self._path, json.dumps(self._folded, indent=1).encode())
-        except OSError:
-            return
+        write_record(self._path, self._folded, dict[str, bool])
 
 
 class Folding(QObject):
@@ -76,10 +71,3 @@ class Folding(QObject):
         self._is_due = False
         if self._folds.is_folded(_SETTINGS) is None:
             self._settings.fold(True)
-
-
-def _read(path: Path) -> dict[str, bool]:
-    try:
-        return TypeAdapter(dict[str, bool]).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return {}

@@ -12,17 +12,14 @@ it, and so on. Neither may be negative, so that whatever the noise says, a run o
 and at most as many times as long as it has readings. Until runs of two S are known, the latter is said.
 """
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.segmenter import SamplingOptions
+from napari_ambiseg.viewer.session.remembered import read_record, write_record
 from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.settings import Settings
 
@@ -84,7 +81,7 @@ class Paces:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Pace] = _remembered(path)
+        self._known: dict[str, Pace] = read_record(path, dict[str, Pace]) or {}
 
     def expected_s(self, settings: Settings, *, slices: int = 1) -> float | None:
         """Seconds that a run will take; None if one of its models has not run yet with this engine and device."""
@@ -109,7 +106,7 @@ class Paces:
             self._known[key] = Pace((work,), (seconds,), in_one_step)
         else:
             self._known[key] = known.and_then(work, seconds)
-        _remember(self._known, self._path)
+        write_record(self._path, self._known, dict[str, Pace])
 
 
 def pace_path(settings: Path) -> Path:
@@ -139,18 +136,3 @@ def _work(readings: int, options: SamplingOptions, *, in_one_step: bool) -> int:
 
 def _key(model: str, settings: Settings) -> str:
     return f"{model} on {settings.engine}, {settings.device}"
-
-
-def _remembered(path: Path) -> dict[str, Pace]:
-    try:
-        return TypeAdapter(dict[str, Pace]).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return {}
-
-
-def _remember(known: Mapping[str, Pace], path: Path) -> None:
-    """A folder that cannot be written must not disturb the user."""
-    try:
-        write_atomically(path, json.dumps({key: asdict(pace) for key, pace in known.items()}, indent=1).encode())
-    except OSError:
-        return

@@ -3,17 +3,15 @@
 The file is the user's own: if it is missing, damaged or of another version, the defaults are used and nothing is said.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_config_path
-from pydantic import TypeAdapter, ValidationError
 
 from napari_ambiseg.engine import DEFAULT_MODEL, ENGINES, SamplingOptions, reading_seeds
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.files import write_atomically
+from napari_ambiseg.viewer.session.remembered import read_record, write_record
 
 MOST_READINGS = 100
 
@@ -88,15 +86,9 @@ def settings_path() -> Path:
 
 def remembered_settings(path: Path) -> Settings:
     """The settings in ``path``, or the defaults."""
-    try:
-        return TypeAdapter(Settings).validate_json(path.read_bytes())
-    except (OSError, ValidationError):  # SettingsErrors are ValueErrors, so pydantic wraps them
-        return Settings()
+    return read_record(path, Settings) or Settings()
 
 
 def remember_settings(settings: Settings, path: Path) -> None:
-    """Keep ``settings`` for the next session; a folder that cannot be written must not disturb the user."""
-    try:
-        write_atomically(path, json.dumps(asdict(settings), indent=1).encode())
-    except OSError:
-        return
+    """Keep ``settings`` for the next session."""
+    write_record(path, settings, Settings)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
 from qtpy.QtCore import QObject
 
-from napari_ambiseg.files import write_atomically
 from napari_ambiseg.io.film_frames import Shown
 from napari_ambiseg.viewer.canvas.colouring import Colouring
 from napari_ambiseg.viewer.canvas.maps import Map
+from napari_ambiseg.viewer.session.remembered import read_record, write_record
 from napari_ambiseg.viewer.session.remembering import Keep, Remembering
 from napari_ambiseg.viewer.session.way import Way
 from napari_ambiseg.viewer.tabs.results import ResultsBox
@@ -52,7 +51,7 @@ class RememberedLooks(QObject):
     def __init__(self, results: ResultsBox, path: Path) -> None:
         super().__init__(results)
         self._results, self._path = results, path
-        self._show(_read(path))
+        self._show(read_record(path, KeptLooks) or KeptLooks())
         self._remembering = Remembering(results, self._keep_now)
         looking, player = results.looking, results.player
         table = results.table_tab
@@ -70,25 +69,10 @@ class RememberedLooks(QObject):
             player.way.shown,
             player.way.of_all,
         )
-        return partial(_write, chosen, self._path)
+        return partial(write_record, self._path, chosen, KeptLooks)
 
     def _show(self, looks: KeptLooks) -> None:
         self._results.looking.choose_map(looks.map)
         self._results.looking.choose_colouring(looks.colouring)
         self._results.table_tab.choose(looks.agreement)
         self._results.player.choose(Way(looks.shown, looks.of_all), speed=looks.speed)
-
-
-def _read(path: Path) -> KeptLooks:
-    try:
-        return TypeAdapter(KeptLooks).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return KeptLooks()
-
-
-def _write(looks: KeptLooks, path: Path) -> None:
-    """A folder that cannot be written must not disturb the user."""
-    try:
-        write_atomically(path, TypeAdapter(KeptLooks).dump_json(looks, indent=1))
-    except OSError:
-        return

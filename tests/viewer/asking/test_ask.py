@@ -26,6 +26,7 @@ from napari_ambiseg.viewer.image.where import Where, where_of
 from napari_ambiseg.viewer.session.settings import Settings, remembered_settings
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
+from tests.viewer.asking.conftest import Unseen
 
 LONG = 60_000  # milliseconds
 
@@ -64,19 +65,6 @@ class Mouse:
     @property
     def pos(self) -> tuple[float, ...]:
         return self.position[-2:]
-
-
-class Unseen:
-    """Draws nothing: what is drawn of a run is another room's affair."""
-
-    def begin(self) -> None:
-        pass
-
-    def show_running(self, *_) -> None:
-        pass
-
-    def refresh(self) -> None:
-        pass
 
 
 @pytest.fixture

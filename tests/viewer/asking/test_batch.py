@@ -18,22 +18,10 @@ from napari_ambiseg.viewer.image.plane import plane_of
 from napari_ambiseg.viewer.session.settings import Settings
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
+from tests.viewer.asking.conftest import Unseen
 
 LONG = 60_000  # milliseconds
 SLICES = 12
-
-
-class Unseen:
-    """Draws nothing."""
-
-    def begin(self) -> None:
-        pass
-
-    def show_running(self, *_) -> None:
-        pass
-
-    def refresh(self) -> None:
-        pass
 
 
 @pytest.fixture
