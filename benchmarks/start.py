@@ -61,7 +61,16 @@ def _preview_seen() -> float:
         of_runs = {Role.TRAJECTORY, Role.READINGS, Role.PROBABILITY}
         viewer = napari.current_viewer()
         assert viewer is not None
-        seen.append(_wait(lambda: any(layer.visible and role_of(layer) in of_runs for layer in viewer.layers)))
+        drawn: list[float] = []
+
+        def note(_: object) -> None:
+            """Behind whatever draws the canvas."""
+            if any(layer.visible and role_of(layer) in of_runs for layer in viewer.layers):
+                drawn.append(time.perf_counter())
+
+        viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(note, position="last")
+        _wait(lambda: bool(drawn))
+        seen.append(drawn[0])
         viewer.close()
 
     napari.run = run_until_seen

@@ -10,6 +10,7 @@ rooms here bring the one to the other and the readings back:
 - ``plan``: which readings are drawn together, by how many threads;
 - ``pool``: draws them side by side;
 - ``backends``, ``choice``: what computes the network, and what takes over where it cannot;
+- ``readiness``: model and engine made ready before they are asked for;
 - ``drawing``: the readings of a run, whatever goes wrong;
 - ``sampled``: what a run tells and what it has drawn;
 - ``runner``: the run itself.
@@ -21,6 +22,7 @@ from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_
 from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
+from napari_ambiseg.engine.readiness import make_ready
 from napari_ambiseg.engine.runner import reading_seeds, run, sample
 from napari_ambiseg.engine.sampled import Advance, Frame, Sampled, join
 from napari_ambiseg.engine.slice_input import SliceInput, check_pixels, check_slice
@@ -41,6 +43,7 @@ __all__ = [
     "check_slice",
     "join",
     "load_model",
+    "make_ready",
     "model_file",
     "place",
     "reading_seeds",

@@ -4,6 +4,9 @@ Such threads meet after every convolution, hundreds of times a step. Where anoth
 of them is taken off it now and then and the others wait: a run was seen to take thirty times as long. Workers with one
 thread each never wait for each other. Nothing but trying tells which is the case, and it takes some 30 ms.
 
+While a window of the same program opens, it holds Python's lock, and each try waits for it again and again. A trial
+that is not over by ``_MOST_S`` speaks against sharing, too.
+
 Threads that have slept may wake on one processor and only be spread over several some milliseconds later, though nobody
 else wants any. So there are a second and a third round if the first speaks against sharing, after some work together.
 
@@ -21,6 +24,7 @@ from torch import Tensor
 _WORTHWHILE = 0.85  # of one thread's time; beyond, sharing saves less than it risks
 _TRIES, _ROUNDS = 3, 3
 _SPREAD = 10  # tries' time that threads work together before another round
+_MOST_S = 0.25
 _CALLS, _NUMBERS = 8, 2**19  # torch gives each thread 2^15 numbers at least
 
 
@@ -39,15 +43,24 @@ def threads_help(threads: int) -> bool:
 @torch.no_grad()
 def _together_is_quicker(threads: int) -> bool:
     """Whether in one of the rounds none of a few tries was too slow; the first one that is ends a round."""
-    x = torch.ones(_NUMBERS)
-    for number in (threads, 1):
-        _seconds(x, threads=number)  # torch's threads are made and its code is loaded
-    alone = min(_seconds(x, threads=1) for _ in range(_TRIES))
-    for number in range(_ROUNDS):
-        for _ in range(_SPREAD if number else 0):
-            _seconds(x, threads=threads)
-        if all(_seconds(x, threads=threads) < _WORTHWHILE * alone for _ in range(_TRIES)):
-            return True
+    latest, x = time.perf_counter() + _MOST_S, torch.ones(_NUMBERS)
+
+    def seconds(number: int) -> float:
+        if time.perf_counter() > latest:
+            raise TimeoutError
+        return _seconds(x, threads=number)
+
+    try:
+        for number in (threads, 1):
+            seconds(number)  # torch's threads are made and its code is loaded
+        alone = min(seconds(1) for _ in range(_TRIES))
+        for number in range(_ROUNDS):
+            for _ in range(_SPREAD if number else 0):
+                seconds(threads)
+            if all(seconds(threads) < _WORTHWHILE * alone for _ in range(_TRIES)):
+                return True
+    except TimeoutError:
+        pass
     return False
 
 

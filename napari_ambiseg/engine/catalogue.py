@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.models.checkpoint import Model, load_checkpoint
@@ -10,6 +11,7 @@ from napari_ambiseg.models.checkpoint import Model, load_checkpoint
 DEFAULT_MODEL = "lidc-small-64"
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 _SUFFIX = ".safetensors"
+_loading = Lock()
 
 
 def bundled_models() -> dict[str, Path]:
@@ -42,7 +44,8 @@ def load_model(name_or_path: str | Path) -> Model:
     """
     path = model_file(name_or_path)
     status = path.stat()
-    return _load(path.resolve(), status.st_mtime_ns, status.st_size)
+    with _loading:  # who comes second waits, and finds it
+        return _load(path.resolve(), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)

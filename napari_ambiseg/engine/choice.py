@@ -17,6 +17,7 @@ from napari_ambiseg.engine.backends import Backend
 from napari_ambiseg.engine.backends.cuda_graphs import CudaGraphBackend
 from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.engine.backends.on_torch import TorchBackend
+from napari_ambiseg.engine.plan import SMALL_PX
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import IteratedSegmenter
@@ -25,7 +26,6 @@ ENGINES = ("auto", "torch", "onnx", "onnx-int8", "cuda-graphs")
 _CPU = torch.device("cpu")
 _GPU_CHUNK = 16
 _CHUNK, _SMALL_CHUNK = 2, 4  # on a CPU; larger ones fall out of its cache (docs/performance.md)
-_SMALL_PX = 64 * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ def _torch(model: Model, device: torch.device) -> Candidate:
 
 def _cpu_chunk(model: Model) -> int:
     height, width = model.header.grid.size
-    return _SMALL_CHUNK if height * width <= _SMALL_PX else _CHUNK
+    return _SMALL_CHUNK if height * width <= SMALL_PX else _CHUNK

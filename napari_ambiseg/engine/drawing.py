@@ -17,7 +17,7 @@ from napari_ambiseg.devices import is_device_lost, is_out_of_memory
 from napari_ambiseg.engine.backends import Backend
 from napari_ambiseg.engine.busy import threads_help
 from napari_ambiseg.engine.choice import Candidate
-from napari_ambiseg.engine.plan import Chunk, Phase, plan_iterated, plan_large
+from napari_ambiseg.engine.plan import SMALL_PX, Chunk, Phase, plan_iterated, plan_large
 from napari_ambiseg.engine.pool import Draw, Stepped, stream
 from napari_ambiseg.errors import ComputeError, EngineError
 from napari_ambiseg.models.segmenter import IteratedSegmenter, SamplingOptions, State
@@ -98,8 +98,9 @@ class Drawing:
         everything = len(self._left) == len(self._seeds)
         if not (everything and on_cpu and isinstance(backend.segmenter(workers), IteratedSegmenter)):
             return plan_large(sorted(self._left), workers=workers, largest=largest)
-        together = threads_help(workers)
-        if workers > 1 and not together:
+        is_small = self._image[0].size <= SMALL_PX
+        together = not is_small and threads_help(workers)
+        if not (together or is_small or workers == 1):
             self._note("Several threads were no quicker than one just now; is the computer busy with other programs?")
         return plan_iterated(len(self._seeds), workers=workers, largest=largest, together=together)
 

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 Chunk = range
 """Numbers of the readings that are drawn together."""
 
+SMALL_PX = 64 * 64
+"""Pixels of a grid on which a step takes so little time that no thread should wait for another, nor be tried out."""
+
 _GAIN = 0.7  # how much of a thread is left when all share one chunk (measured: benchmarks/sampling.py)
 
 

@@ -4,6 +4,6 @@ For trying the software, and for its tests, without any download. The outlines a
 LICENSE-LIDC.md in this folder); the pixels are computer-made, and whoever shows them must say so.
 """
 
-from napari_ambiseg.phantom.render import bundled_slices, render_collection
+from napari_ambiseg.phantom.render import BUNDLED, bundled_slices, render_collection
 
-__all__ = ["bundled_slices", "render_collection"]
+__all__ = ["BUNDLED", "bundled_slices", "render_collection"]

@@ -4,12 +4,13 @@ Slice ``index`` of a collection depends on the seed and the index alone. Its out
 the eight symmetries of the square, which leave every mask as it is drawn.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.phantom.anatomy import surroundings
 from napari_ambiseg.phantom.lesion import lesion
 from napari_ambiseg.phantom.outlines import SPACING_MM, OutlinedSlice, Pool, bundled_outlines
@@ -18,6 +19,8 @@ from napari_ambiseg.phantom.vessels import parenchyma, vessels
 from napari_ambiseg.readings.collection import SliceCollection
 
 _SAMPLE_SEEDS = (10, 3, 2, 11, 12, 5, 4, 6)
+BUNDLED = len(_SAMPLE_SEEDS)
+"""How many slices are bundled."""
 
 
 def turned(one: OutlinedSlice, symmetry: int) -> OutlinedSlice:
@@ -54,8 +57,10 @@ def render_slice(one: OutlinedSlice, rng: np.random.Generator) -> NDArray[np.uin
     return scan(rng, image + share * np.maximum(nodule.grey - image, 0), scanner)
 
 
-def _collect(numbers: list[int], generators: list[np.random.Generator], *, turn: bool) -> SliceCollection:
-    """Render one slice per number of an outline and source of chance."""
+def _collect(
+    numbers: Sequence[int], generators: Sequence[np.random.Generator], *, turn: bool, first: int = 0
+) -> SliceCollection:
+    """Render one slice per number of an outline and source of chance; they are named from number ``first`` on."""
     outlines = bundled_outlines()
     images, chosen = [], []
     for number, rng in zip(numbers, generators, strict=True):
@@ -68,7 +73,7 @@ def _collect(numbers: list[int], generators: list[np.random.Generator], *, turn:
         readings=np.stack([one.readings for one in chosen]),
         subjects=tuple(one.subject for one in chosen),
         nodules=np.array([one.nodule for one in chosen], np.int64),
-        names=tuple(f"Rendered slice {i + 1} (outlines: {one.subject})" for i, one in enumerate(chosen)),
+        names=tuple(f"Rendered slice {i} (outlines: {one.subject})" for i, one in enumerate(chosen, first + 1)),
         spacing_mm=(SPACING_MM, SPACING_MM),
         rendered=True,
     )
@@ -94,7 +99,18 @@ def render_collection(count: int, *, seed: int, pool: Pool = "train") -> SliceCo
     return _collect([int(rng.choice(indices)) for rng in generators], generators, turn=True)
 
 
-def bundled_slices() -> SliceCollection:
-    """The few fixed slices that the viewer opens with: each outlined slice of the pool "sample", in the middle."""
-    generators = [np.random.default_rng(seed) for seed in _SAMPLE_SEEDS]
-    return _collect([int(i) for i in bundled_outlines().indices("sample")], generators, turn=False)
+def bundled_slices(only: int | None = None) -> SliceCollection:
+    """The few fixed slices that the viewer opens with: each outlined slice of the pool "sample", in the middle.
+
+    Args:
+        only: Number of the one that is wanted, from 0 to before ``BUNDLED``; None for all of them.
+
+    Raises:
+        DataFileError: If there is no such slice.
+    """
+    if only is not None and not 0 <= only < BUNDLED:
+        raise DataFileError(f"there is no bundled slice {only}; there are slices 0 to {BUNDLED - 1}")
+    wanted = slice(None) if only is None else slice(only, only + 1)
+    generators = [np.random.default_rng(seed) for seed in _SAMPLE_SEEDS[wanted]]
+    numbers = [int(number) for number in bundled_outlines().indices("sample")[wanted]]
+    return _collect(numbers, generators, turn=False, first=only or 0)

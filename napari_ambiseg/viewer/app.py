@@ -6,6 +6,7 @@ screen.
 
 import gc
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import napari
@@ -13,10 +14,12 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_ambiseg.errors import AmbisegError, ComputeError, DataFileError
+from napari_ambiseg.viewer.asking.warming import warm_up
 from napari_ambiseg.viewer.keeping.restoring import get_session_reader
 from napari_ambiseg.viewer.keeping.writing import keep_figures
 from napari_ambiseg.viewer.opening.reader import get_reader
 from napari_ambiseg.viewer.panel import ReadingsPanel
+from napari_ambiseg.viewer.session.settings import remembered_settings, settings_path
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
@@ -37,6 +40,7 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     Raises:
         AmbisegError: If a file cannot be opened, or with ``save_to``, if there are no readings.
     """
+    warm_up(remembered_settings(settings_path()))
     viewer = Viewer(title="AmbiSeg: for research, not for diagnosis")
     try:
         panel = _open_all(viewer, files)
@@ -45,14 +49,14 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
         raise
     gc.enable()
     if save_to is None:
-        QTimer.singleShot(0, panel.run)
-        zooming = _when_settled(viewer, _unless_moved(viewer, panel.zoom))
+        panel.run()  # before the window is drawn: the first step is done by then
+        zooming = _when_settled(viewer, _unless_moved(viewer, partial(_arrange, viewer, panel)))
         napari.run()
         zooming.stop()
         return 0
     try:
         _settle(viewer)
-        panel.zoom()
+        _arrange(viewer, panel)
         for path in run_and_save(viewer, panel, save_to):
             print(f"saved {path}")
     finally:
@@ -68,7 +72,7 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     """
     panel = _open_all(viewer, files)
     _settle(viewer)
-    panel.zoom()
+    _arrange(viewer, panel)
     return panel
 
 
@@ -80,10 +84,15 @@ def _open_all(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
         viewer.open_sample(_PLUGIN, _SAMPLE)
     _, panel = viewer.window.add_plugin_dock_widget(_PLUGIN, _DOCK, tabify=False)
     assert isinstance(panel, ReadingsPanel)
-    viewer.canvas.overlays["scale_bar"].visible = True
     if panel.form.image.image is not None:
         viewer.layers.selection.active = panel.form.image.image
     return panel
+
+
+def _arrange(viewer: Viewer, panel: ReadingsPanel) -> None:
+    """Make the lesion large and say how large, when there is time: a scale's letters are slow to draw at first."""
+    panel.zoom()
+    viewer.canvas.overlays["scale_bar"].visible = True
 
 
 def run_and_save(viewer: Viewer, panel: ReadingsPanel, folder: Path) -> list[Path]:

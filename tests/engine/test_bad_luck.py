@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_ambiseg.engine import GreyScale, Sampled, SamplingOptions, SliceInput, busy, runner, sample
+from napari_ambiseg.engine import GreyScale, Sampled, SamplingOptions, SliceInput, busy, drawing, runner, sample
 from napari_ambiseg.engine.backends.on_torch import TorchBackend
 from napari_ambiseg.engine.choice import Candidate, candidates
 from napari_ambiseg.models.checkpoint import Model
@@ -112,12 +112,23 @@ def _two_threads() -> Iterator[None]:
 def test_on_a_busy_machine_workers_do_not_share_a_reading_and_the_run_says_why(
     diffusion: Model, expected: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
+    monkeypatch.setattr(drawing, "SMALL_PX", 0)  # on a grid as small as the test's nobody would try
     monkeypatch.setattr(busy, "_seconds", lambda x, *, threads: 9.0 if threads > 1 else 1.0)
     found = drawn(diffusion, engine)
     assert_same(found.x_hat[-1], expected)
     assert found.notes == (
         "Several threads were no quicker than one just now; is the computer busy with other programs?",
     )
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_on_a_small_grid_no_time_is_lost_on_trying_threads(
+    diffusion: Model, expected: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "threads_help", lambda threads: pytest.fail("tried"))
+    found = drawn(diffusion, "torch")
+    assert_same(found.x_hat[-1], expected)
+    assert found.notes == ()
 
 
 def test_when_a_gpu_vanishes_during_a_run_the_processor_finishes_it(

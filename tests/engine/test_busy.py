@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -30,6 +32,20 @@ def test_one_slow_try_ends_a_round(monkeypatch: pytest.MonkeyPatch, tries: list[
     left = iter([9.0, *tries])  # the first is not counted
     monkeypatch.setattr(busy, "_seconds", lambda x, *, threads: 1.0 if threads == 1 else next(left))
     assert busy.threads_help(2) is helps
+
+
+def test_a_trial_that_takes_too_long_ends_and_speaks_against_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=0.1)  # seconds: each look at it is a tenth later, as where Python's lock is taken
+    monkeypatch.setattr(busy.time, "perf_counter", lambda: next(clock))
+    calls: list[int] = []
+
+    def seconds(x: torch.Tensor, *, threads: int) -> float:
+        calls.append(threads)
+        return 1.0 if threads == 1 else 0.1  # so quick that a whole trial would speak for it
+
+    monkeypatch.setattr(busy, "_seconds", seconds)
+    assert not busy.threads_help(2)
+    assert len(calls) <= 3
 
 
 def test_the_number_of_threads_stays_the_callers() -> None:

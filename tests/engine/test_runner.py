@@ -122,6 +122,7 @@ def test_each_step_of_some_readings_is_told_and_all_are_kept(diffusion: Model) -
 def test_the_first_reading_is_finished_before_the_others_begin(
     diffusion: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(drawing, "SMALL_PX", 0)
     monkeypatch.setattr(drawing, "threads_help", lambda threads: True)
     told = list(run(diffusion, slice_of(), seeds=range(9), options=THREE_STEPS))
     assert [one.readings for one in told[:3]] == [range(1)] * 3

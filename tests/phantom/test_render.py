@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.phantom import bundled_slices, render_collection
+from napari_ambiseg.errors import DataFileError, SettingsError
+from napari_ambiseg.phantom import BUNDLED, bundled_slices, render_collection
 from napari_ambiseg.phantom.lesion import vote
 from napari_ambiseg.phantom.outlines import bundled_outlines
 from napari_ambiseg.phantom.render import turned
@@ -105,6 +105,19 @@ def test_bundled_slices_are_fixed_and_quick() -> None:
     np.testing.assert_array_equal(first.images, second.images)
     assert len(first) == 8
     assert len(set(first.subjects)) == 8
+
+
+def test_a_bundled_slice_alone_is_the_same() -> None:
+    alone, together = bundled_slices(3), bundled_slices()
+    np.testing.assert_array_equal(alone.images[0], together.images[3])
+    assert alone.names == together.names[3:4]
+    assert len(together) == BUNDLED
+
+
+@pytest.mark.parametrize("number", [-1, BUNDLED])
+def test_a_bundled_slice_that_does_not_exist_is_refused(number: int) -> None:
+    with pytest.raises(DataFileError, match="there are slices 0 to 7"):
+        bundled_slices(number)
 
 
 def test_the_first_bundled_nodule_is_clear_and_partly_disputed() -> None:

@@ -137,7 +137,10 @@ class Runs(QObject):
         self._presenter.begin()
 
     def _on_advance(self, advance: Advance) -> None:
+        is_first = self._picture.progress.done == 0
         self._picture.add(advance)
+        if is_first:
+            self._show_live()
         for timer in (self._told, self._live):
             if not timer.isActive():
                 timer.start()

@@ -72,8 +72,8 @@ def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled
             try:
                 advance = next(running)
                 yield advance
-                if advance.step == advance.total:
-                    _load_libraries()
+                if advance.step == advance.total and 2 * advance.readings.stop > len(settings.seeds):
+                    _load_libraries()  # not with the first: the window needs Python's lock to draw it
             except StopIteration as finished:
                 sampled: Sampled = finished.value
                 return sampled if before is None else engine.join(before, sampled)

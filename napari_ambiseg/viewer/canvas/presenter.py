@@ -94,13 +94,13 @@ class Presenter(QObject):
     def show_running(self, request: Request, live: LivePicture) -> None:
         """Show how far a run has come.
 
-        Layers are added once, one at a time from the first reading on; what is removed then, goes.
+        Layers are added once, one at a time; what is removed then, goes.
         """
         if self._showing.hidden.model:
             return
         shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
         self._canvas.show(shown, add_missing=False)
-        if self._to_add and live.progress.finished > 0:
+        if self._to_add:
             self._add_one(shown)
 
     def _add_one(self, shown: Sequence[Look]) -> None:

@@ -80,15 +80,21 @@ def bundled_slice(index: int) -> Shown:
     Raises:
         DataFileError: If there is none.
     """
-    return _of_collection(bundled(), index)
+    return _of_collection(_rendered(index), 0)
 
 
-@lru_cache(maxsize=1)
-def bundled() -> SliceCollection:
-    """The slices that are bundled, rendered once."""
-    from napari_ambiseg.phantom import bundled_slices  # rendering takes a while; napari asks for samples only by name
+@lru_cache
+def _rendered(index: int) -> SliceCollection:
+    from napari_ambiseg.phantom import bundled_slices  # napari asks for samples only by name
 
-    return bundled_slices()
+    return bundled_slices(index)
+
+
+def bundled_count() -> int:
+    """How many slices are bundled."""
+    from napari_ambiseg.phantom import BUNDLED
+
+    return BUNDLED
 
 
 def _of_collection(slices: SliceCollection, index: int) -> Shown:

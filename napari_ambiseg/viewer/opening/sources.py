@@ -21,7 +21,7 @@ from napari_ambiseg.io.lidc_split import open_split
 from napari_ambiseg.viewer.canvas.looks import expert_colour
 from napari_ambiseg.viewer.image.origin import Origin, reader_of, with_origin
 from napari_ambiseg.viewer.image.plane import finest
-from napari_ambiseg.viewer.opening.shown import Shown, bundled, bundled_slice, case_of, lidc_slice
+from napari_ambiseg.viewer.opening.shown import Shown, bundled_count, bundled_slice, case_of, lidc_slice
 from napari_ambiseg.viewer.opening.volumes import LayerData
 from napari_ambiseg.viewer.widgets.notices import warn
 
@@ -61,7 +61,7 @@ def read_folder(path: str | Sequence[str]) -> list[LayerData]:
 def bundled_sample() -> list[LayerData]:
     """The first of the slices that are bundled: rendered pixels, real outlines."""
     shown = bundled_slice(0)
-    return layer_data(shown, _origin(shown, path=None, split=_BUNDLED, count=len(bundled())))
+    return layer_data(shown, _origin(shown, path=None, split=_BUNDLED, count=bundled_count()))
 
 
 def count_of(file: Path, split: str) -> int:
