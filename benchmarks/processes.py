@@ -107,7 +107,8 @@ class Worker:
 
 def _own_folders(scratch: Path) -> dict[str, str]:
     """The user's settings and converted models neither change what is measured nor are changed by it."""
-    return {SCRATCH: str(scratch), "XDG_CONFIG_HOME": str(scratch), "AMBISEG_CACHE": str(scratch)}
+    caches = {"SCREEN_CACHE": str(scratch), "AMBISEG_CACHE": str(scratch)}
+    return {SCRATCH: str(scratch), "XDG_CONFIG_HOME": str(scratch), **caches}
 
 
 class Sides:

@@ -46,6 +46,8 @@ from napari_ambiseg.viewer.widgets.garbage import spare_what_is_there
 from napari_ambiseg.viewer.widgets.style import TIGHT
 from napari_ambiseg.viewer.widgets.tall_scroll import TallScroll
 
+_SOON_MS = 20  # between two looks whether the first step of a run is there
+
 
 class ReadingsPanel(QWidget):
     """The dock widget of napari's Plugins menu.
@@ -95,6 +97,10 @@ class ReadingsPanel(QWidget):
         self._redraw = QTimer(self)  # drawn a turn later: layers must not be added while others are removed
         self._redraw.setSingleShot(True)
         self._redraw.timeout.connect(self._draw_input)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_SOON_MS)
+        self._later.timeout.connect(self._draw_input)
         self._arrange()
         self.show_settings(remembered_settings(settings_path()))
         self._connect_widgets()
@@ -239,6 +245,9 @@ class ReadingsPanel(QWidget):
 
     def _draw_input(self) -> None:
         """Show where the model would look, and the readings that are there; before, what the experts drew."""
+        if self.runs.shows_soon:
+            self._later.start()
+            return
         image, where = self.form.image.image, self.where()
         self._attend_hidden()
         self._restore(image)

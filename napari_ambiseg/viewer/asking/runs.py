@@ -3,6 +3,8 @@
 A result is shown only if the slice that it is of is the one that is looked at; otherwise it waits in the study.
 """
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -19,6 +21,7 @@ from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 
 _LIVE_MS = 80  # between two steps that are drawn while a run goes on
+_SOON_S = 0.4  # of its start a run's first step is worth waiting for
 _TOLD_MS = 200  # between two words on how far it is: a progress bar paints at once, 10 ms of the window's time
 
 
@@ -58,6 +61,7 @@ class Runs(QObject):
         self._fulfilled = self._count = 0
         self._batch: Batch | None = None
         self.was_cancelled = False
+        self._since = -math.inf
         self.sampler = Sampler(self)
         self._live = QTimer(self)
         self._live.setSingleShot(True)
@@ -82,6 +86,12 @@ class Runs(QObject):
         return self._batch is not None or self.sampler.is_running
 
     @property
+    def shows_soon(self) -> bool:
+        """Whether a run has just begun and its first step is not there: what is less urgent may wait for it."""
+        has_begun = self.sampler.is_running and time.perf_counter() - self._since < _SOON_S
+        return has_begun and self._picture.progress.done == 0
+
+    @property
     def fulfilled(self) -> int:
         """Requests of this batch that are fulfilled."""
         return self._fulfilled
@@ -100,6 +110,7 @@ class Runs(QObject):
     def start(self, requests: Sequence[Request]) -> None:
         """Fulfil requests one after the other; none may be under way."""
         self._fulfilled, self._count, self.was_cancelled = 0, len(requests), False
+        self._picture, self._since = LivePicture(1, (1, 1)), time.perf_counter()
         self.started.emit(requests)
         self.sampler.start(requests)
 
