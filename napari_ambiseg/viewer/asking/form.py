@@ -22,7 +22,7 @@ from napari_ambiseg.viewer.asking.machine import Wait
 from napari_ambiseg.viewer.asking.run_row import RunRow
 from napari_ambiseg.viewer.asking.window_buttons import WindowButtons
 from napari_ambiseg.viewer.image.origin import Origin
-from napari_ambiseg.viewer.opening.slice_browser import BrowseButton
+from napari_ambiseg.viewer.opening.browse_button import BrowseButton
 from napari_ambiseg.viewer.widgets import shortcuts, style
 from napari_ambiseg.viewer.widgets.fold import Fold
 from napari_ambiseg.viewer.widgets.sentence import Sentence

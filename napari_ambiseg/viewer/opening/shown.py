@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from napari_ambiseg.engine.grey import GreyScale, recognise
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io import lidc_hdf5
 from napari_ambiseg.io.case_files import CaseImage, read_case_image, read_case_mask
 from napari_ambiseg.io.case_layout import Case, Folder, look_into
 from napari_ambiseg.io.volume import along_own_axes
@@ -71,7 +70,9 @@ def lidc_slice(path: Path, split: str, index: int) -> Shown:
     Raises:
         DataFileError: If there is none, or the file is damaged.
     """
-    return _of_collection(lidc_hdf5.read_lidc_rows(path, split, index, index + 1), 0)
+    from napari_ambiseg.io.lidc_hdf5 import read_lidc_rows  # late: see ``sources``
+
+    return _of_collection(read_lidc_rows(path, split, index, index + 1), 0)
 
 
 def bundled_slice(index: int) -> Shown:

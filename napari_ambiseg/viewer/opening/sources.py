@@ -3,6 +3,8 @@
 Each becomes an image and one Labels layer for each expert of the source, tied together by an ``Origin``; the dock then
 finds the experts by itself and can go to another slice or case of the same source. Who has not read the one that is
 shown keeps a hidden layer, which counts for nothing.
+
+HDF5 is imported late, here and beside here: it takes a twentieth of a second, and the bundled slices need none.
 """
 
 from collections.abc import Sequence
@@ -15,9 +17,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.io import lidc_hdf5, safe_hdf5
 from napari_ambiseg.io.case_layout import look_into
-from napari_ambiseg.io.lidc_split import open_split
 from napari_ambiseg.viewer.canvas.looks import expert_colour
 from napari_ambiseg.viewer.image.origin import Origin, reader_of, with_origin
 from napari_ambiseg.viewer.image.plane import finest
@@ -35,8 +35,10 @@ def read_file(path: str | Sequence[str]) -> list[LayerData]:
     Raises:
         DataFileError: If it is missing, damaged, or of another layout.
     """
+    from napari_ambiseg.io.lidc_hdf5 import likely_split
+
     file = Path(path if isinstance(path, str) else path[0])
-    split = lidc_hdf5.likely_split(file)
+    split = likely_split(file)
     shown = lidc_slice(file, split, 0)
     return layer_data(shown, _origin(shown, path=file, split=split, count=count_of(file, split)))
 
@@ -70,6 +72,9 @@ def count_of(file: Path, split: str) -> int:
     Raises:
         DataFileError: If there is no such split, or the file is damaged.
     """
+    from napari_ambiseg.io import safe_hdf5
+    from napari_ambiseg.io.lidc_split import open_split
+
     with safe_hdf5.opened(file) as opened:
         return open_split(opened, split).count
 

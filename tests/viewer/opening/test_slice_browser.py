@@ -12,7 +12,8 @@ from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.io.lidc_index import Agreements, SliceIndex
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.viewer.image.origin import Origin
-from napari_ambiseg.viewer.opening.slice_browser import BrowseButton, SliceBrowser
+from napari_ambiseg.viewer.opening.browse_button import BrowseButton
+from napari_ambiseg.viewer.opening.slice_browser import SliceBrowser
 from napari_ambiseg.viewer.opening.slice_table import Column, SliceTable
 
 LONG = 20_000
