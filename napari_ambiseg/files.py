@@ -1,8 +1,19 @@
-"""Files that replace their target in one step: whoever reads finds the old file or the new one, never half of one."""
+"""Where files are kept, and how: they replace their target in one step.
+
+Whoever reads finds the old file or the new one, never half of one.
+"""
 
 import os
 import secrets
 from pathlib import Path
+
+from platformdirs import user_cache_path
+
+
+def cache_folder(part: str) -> Path:
+    """Where files of a kind are kept that can be made again: in $AMBISEG_CACHE, or where the system has such files."""
+    chosen = os.environ.get("AMBISEG_CACHE")
+    return (Path(chosen) if chosen else user_cache_path("napari-ambiseg", appauthor=False)) / part
 
 
 def write_atomically(path: Path, payload: bytes) -> None:

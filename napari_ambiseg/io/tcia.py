@@ -21,9 +21,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from platformdirs import user_cache_path
-
 from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.files import cache_folder
 
 SERVICE = "https://services.cancerimagingarchive.net/nbia-api/services/v1"
 
@@ -80,7 +79,7 @@ def fetch_series(series_uid: str, cache: Path | None = None) -> Generator[Fetche
 
 
 def _cache(cache: Path | None) -> Path:
-    return (cache or user_cache_path("napari-ambiseg")) / "tcia"
+    return cache / "tcia" if cache else cache_folder("tcia")
 
 
 def _service() -> str:

@@ -20,6 +20,7 @@ from napari_ambiseg.viewer.keeping.writing import keep_figures
 from napari_ambiseg.viewer.opening.reader import get_reader
 from napari_ambiseg.viewer.panel import ReadingsPanel
 from napari_ambiseg.viewer.session.settings import remembered_settings, settings_path
+from napari_ambiseg.viewer.units import keep_units
 
 _PLUGIN, _DOCK, _SAMPLE = "napari-ambiseg", "Readings", "rendered"
 _SIZE = (1280, 720)
@@ -40,6 +41,7 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     Raises:
         AmbisegError: If a file cannot be opened, or with ``save_to``, if there are no readings.
     """
+    keep_units()
     warm_up(remembered_settings(settings_path()))
     viewer = Viewer(title="AmbiSeg: for research, not for diagnosis")
     try:

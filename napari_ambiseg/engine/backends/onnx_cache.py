@@ -23,10 +23,9 @@ from typing import Any, cast
 
 import torch
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from napari_ambiseg.errors import EngineError
-from napari_ambiseg.files import write_atomically
+from napari_ambiseg.files import cache_folder, write_atomically
 from napari_ambiseg.models.checkpoint import Model, digest
 from napari_ambiseg.models.segmenter import IteratedSegmenter
 
@@ -58,7 +57,7 @@ class Entry:
     @property
     def file(self) -> Path:
         """Where the converted model is."""
-        return folder() / f"{self._but_for_versions}{self.made_by}.safetensors"
+        return cache_folder("onnx") / f"{self._but_for_versions}{self.made_by}.safetensors"
 
     @property
     def record(self) -> Path:
@@ -132,12 +131,6 @@ class Entry:
             for suffix in (".json", ".safetensors", ".lock"):
                 with suppress(OSError):  # another process may have it open, or have removed it
                     path.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def folder() -> Path:
-    """Where converted models are kept: $AMBISEG_CACHE, or the place that the system has for such files."""
-    chosen = os.environ.get("AMBISEG_CACHE")
-    return (Path(chosen) if chosen else user_cache_path("napari-ambiseg", appauthor=False)) / "onnx"
 
 
 def entry(model: Model, *, precision: str) -> Entry:

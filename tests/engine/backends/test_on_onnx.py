@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import State
-from napari_ambiseg.engine.backends import onnx_cache, onnx_checks, onnx_networks
+from napari_ambiseg.engine.backends import onnx_checks, onnx_networks
 from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.errors import EngineError
+from napari_ambiseg.files import cache_folder
 from napari_ambiseg.models.checkpoint import Grid, Header, Model
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.networks import named_network
@@ -114,7 +115,7 @@ def test_a_model_is_converted_once(model: Model, monkeypatch: pytest.MonkeyPatch
 
 def test_a_cache_that_is_emptied_meanwhile_is_filled_again(model: Model, image: Tensor) -> None:
     OnnxBackend.open(model)
-    for path in onnx_cache.folder().iterdir():
+    for path in cache_folder("onnx").iterdir():
         path.unlink()
     theirs = readings(OnnxBackend.open(model).segmenter(1), image, 1)
     assert (readings(model.segmenter, image, 1) - theirs).abs().max() <= ROUNDING
