@@ -3,8 +3,6 @@
 Both stay in memory, so that the next run of the same model begins half a second sooner.
 """
 
-import torch
-
 from napari_ambiseg.devices import resolve_device
 from napari_ambiseg.engine.catalogue import load_model
 from napari_ambiseg.engine.choice import candidates
@@ -23,6 +21,4 @@ def make_ready(model: str, *, device: str = "auto", engine: str = "auto") -> Non
             so, too, or take the next engine.
     """
     loaded = load_model(model)
-    backend = candidates(loaded, resolve_device(device), engine)[0].open()
-    for threads in {1, torch.get_num_threads()}:
-        backend.segmenter(threads)
+    candidates(loaded, resolve_device(device), engine)[0].open().segmenter(1)

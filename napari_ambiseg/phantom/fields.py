@@ -50,25 +50,6 @@ def interpolated(values: Image, weights: Image) -> Image:
     return (blocks @ values @ weights.T).reshape(len(weights), len(weights))
 
 
-def blurred(values: Image, sigma_px: float) -> Image:
-    """A Gaussian blur of ``values`` (H, W), cut at four standard deviations, as two matrix products; edges are mirrors.
-
-    It is what ``scipy.ndimage.gaussian_filter`` computes, without its import: a fifth of a second of a viewer's start.
-    """
-    return interpolated(values.astype(np.float32), _blur(sigma_px))
-
-
-def _blur(sigma_px: float) -> Image:
-    """Weights (H, H) of each pixel's neighbours; those beyond the edge count for their mirror images."""
-    reach = np.arange(-(radius := int(4 * sigma_px + 0.5)), radius + 1)
-    kernel = np.exp(-0.5 * (reach / sigma_px) ** 2)
-    neighbours = np.pad(np.arange(SIZE), radius, mode="symmetric")
-    weights = np.zeros((SIZE, SIZE), np.float32)
-    for offset, weight in enumerate(kernel / kernel.sum()):
-        weights[np.arange(SIZE), neighbours[offset : offset + SIZE]] += weight
-    return weights
-
-
 @cache
 def _tube_transfer() -> NDArray[np.float32]:
     """Fourier transforms (classes, frequencies) of Gaussians of unit integral over the padded plane."""

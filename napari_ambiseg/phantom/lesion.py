@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from napari_ambiseg.phantom.fields import Image, blurred, edge, plane, random_field, tubes
+from napari_ambiseg.phantom.fields import Image, edge, plane, random_field, tubes
 from napari_ambiseg.phantom.outlines import SPACING_MM, OutlinedSlice
 
 # The grey value in a nodule's core: its quantiles over real slices.
@@ -52,7 +53,7 @@ class Lesion:
 def vote(readings: NDArray[np.bool_]) -> Image:
     """Share of the readers who drew anything that marked each pixel (H, W), smoothed over half a millimetre."""
     drawn = readings[readings.any(axis=(1, 2))]
-    return blurred(drawn.mean(axis=0, dtype=np.float32), 0.5 / SPACING_MM)
+    return np.asarray(gaussian_filter(drawn.mean(axis=0, dtype=np.float32), 0.5 / SPACING_MM))
 
 
 def core_grey(rng: np.random.Generator, one: OutlinedSlice) -> float:
@@ -88,8 +89,6 @@ def body(rng: np.random.Generator, v: Image, *, texture: float) -> Image:
     wobble = 0.08 * random_field(rng, 1.5)
     if texture >= 4.0:
         return edge(v + wobble - 0.42, 0.28)
-    from scipy.ndimage import distance_transform_edt  # takes a fifth of a second to import, and solid ones need none
-
     inside = np.asarray(distance_transform_edt(v > 0.35), np.float32)
     depth = inside / max(1.0, float(inside.max()))
     veil = edge(v + wobble - 0.4, 0.33) * (1 + 0.18 * random_field(rng, 1.5)).clip(0.3)
@@ -110,7 +109,7 @@ def lesion(rng: np.random.Generator, one: OutlinedSlice, *, blur_px: float) -> L
     v = vote(one.readings)
     density = body(rng, v, texture=one.ratings["texture"])
     core = v >= 0.8 * v.max()
-    response = float(blurred(density, blur_px)[core].mean())
+    response = float(gaussian_filter(density, blur_px)[core].mean())
     grey = min(core_grey(rng, one) / max(response, 0.3), 2.8)
     if one.ratings["spiculation"] > 2.5:
         count = rng.poisson(3 * one.ratings["spiculation"])

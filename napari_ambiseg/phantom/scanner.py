@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import fft
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from napari_ambiseg.phantom.fields import Image, blurred, interpolated
+from napari_ambiseg.phantom.fields import Image, interpolated
 from napari_ambiseg.phantom.outlines import SIZE, SPACING_MM
 from napari_ambiseg.readings.intensity import Intensity
 
@@ -76,7 +77,8 @@ def scan(rng: np.random.Generator, grey: Image, scanner: Scanner) -> NDArray[np.
         grey: The ideal slice (H, W) on the scale of ``readings.intensity``.
         scanner: Settings of the scan.
     """
-    noisy = scanner.gain * (blurred(grey, scanner.blur_px) + scanner.noise * correlated_noise(rng, scanner))
+    blurred = gaussian_filter(grey, scanner.blur_px)
+    noisy = scanner.gain * (blurred + scanner.noise * correlated_noise(rng, scanner))
     intensity = Intensity()
     unit = intensity.to_unit(noisy.clip(intensity.low, intensity.high).astype(np.float32))
     return np.rint(255 * unit).astype(np.uint8)
