@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from relative_area import held_out
 from tqdm import tqdm
 
 import napari_ambiseg
@@ -29,6 +28,8 @@ from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.engine.placement import place
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.readings.collection import SliceCollection
+from trainer.data.batches import split_by_patient
+from trainer.data.sources import load_data
 from trainer.evaluation.bootstrap import PatientResamples
 from trainer.evaluation.data import Task, read_data
 from trainer.evaluation.metrics import judge
@@ -54,7 +55,8 @@ def label(options: SamplingOptions) -> str:
 
 def held_out_tasks(model: Model, words: argparse.Namespace) -> list[Task]:
     """Evenly spaced slices of the patients that training kept out."""
-    slices = held_out(model, words.data)
+    fit = model.header.training["fit"]
+    slices = split_by_patient(load_data(words.data, "train"), fit["holdout"], fit["seed"])[1]
     return [_task(slices.names[i], slices, i) for i in evenly_spaced(len(slices), words.slices, seed=0)]
 
 

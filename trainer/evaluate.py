@@ -35,6 +35,10 @@ def evaluate_command(
     ] = None,
     crop_px: Annotated[int | None, typer.Option(help="Side of the crop; default: what the model reads.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many slices, evenly spaced from a seeded start.")] = None,
+    held_out: Annotated[
+        bool,
+        typer.Option("--held-out", help="Only patients that the models' training kept out of --data and --split."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of readings, subset, crops and intervals.")] = 0,
     sweep_steps: Annotated[
         list[int], typer.Option(help="Judge diffusion models at these numbers of steps too, e.g. 2 3 4 5 10 20 50.")
@@ -85,6 +89,7 @@ def evaluate_command(
             threshold=threshold,
             limit=limit,
             seed=seed,
+            held_out=held_out,
             crop=crop,
             crop_px=crop_px,
             references=references,

@@ -12,6 +12,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import FitConfig
 from trainer.data.augment import Transform, apply_geometry, apply_grey, draw_transform
 from trainer.data.examples import Example, Examples
+from trainer.data.holdout import Holdout
 from trainer.data.random import Purpose, generator
 
 
@@ -162,10 +163,6 @@ def split_by_patient(
     collection: SliceCollection, fraction: float, seed: int
 ) -> tuple[SliceCollection, SliceCollection]:
     """Training slices and held-out slices; no patient is in both, and at least one patient trains."""
-    patients = sorted(set(collection.subjects))
-    rng = generator(seed, step=0, example=0, purpose=Purpose.HOLDOUT)
-    held = {
-        patients[i] for i in rng.permutation(len(patients))[: min(round(fraction * len(patients)), len(patients) - 1)]
-    }
+    held = Holdout(fraction, seed).patients(collection.subjects)
     is_held = np.array([subject in held for subject in collection.subjects])
     return collection.subset(np.flatnonzero(~is_held)), collection.subset(np.flatnonzero(is_held))

@@ -3,12 +3,13 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from napari_ambiseg import engine
 from napari_ambiseg.errors import SettingsError
+from trainer.data.holdout import Holdout
 from trainer.evaluation.protocol import CROPS, Crop
 from trainer.run_folder import result_of
 
@@ -24,6 +25,7 @@ class Candidate:
         kind: Kind of model.
         grid_px: The longer side of the grid that it reads.
         uniform: Whether it was trained on crops from anywhere on a slice.
+        holdout: Which patients its training kept out, if it says so.
     """
 
     weights: str
@@ -32,6 +34,7 @@ class Candidate:
     kind: str
     grid_px: int
     uniform: bool
+    holdout: Holdout | None = None
 
     @property
     def slug(self) -> str:
@@ -52,8 +55,24 @@ def describe(weights: Sequence[str]) -> tuple[Candidate, ...]:
         raise SettingsError(f"{' and '.join(twice)} are the same model; give each once")
     labels = [one.label for one in found]
     return tuple(
-        one if labels.count(one.label) == 1 else _relabelled(one, f"{one.label} {one.sha256[:8]}") for one in found
+        one if labels.count(one.label) == 1 else replace(one, label=f"{one.label} {one.sha256[:8]}") for one in found
     )
+
+
+def agreed_holdout(candidates: Sequence[Candidate]) -> Holdout:
+    """What all candidates say of the patients that their training kept out.
+
+    Raises:
+        SettingsError: If one does not say, or they do not say the same.
+    """
+    found = {one.holdout for one in candidates}
+    holdout = found.pop()
+    if found or holdout is None or not holdout.fraction:
+        names = ", ".join(one.label for one in candidates)
+        raise SettingsError(
+            f"there are no patients that the training of all of {names} is known to have held out; leave out --held-out"
+        )
+    return holdout
 
 
 def choose_crop(candidates: Sequence[Candidate], crop: str | None, side: int | None) -> tuple[Crop, int | None]:
@@ -96,15 +115,17 @@ def _describe(weights: str) -> Candidate:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         kind=header.kind,
         grid_px=max(header.grid.size),
-        uniform=_trained_on(header.training) == "uniform",
+        uniform=_fit_of(header.training).get("crop") == "uniform",
+        holdout=_holdout(_fit_of(header.training)),
     )
 
 
-def _trained_on(training: Mapping[str, Any]) -> object:
-    """The crop that a header says the model was trained on, if it says so; what others wrote there is free-form."""
+def _fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the run that a header tells of, if it does; what others wrote there is free-form."""
     fit = training.get("fit")
-    return cast("dict[str, Any]", fit).get("crop") if isinstance(fit, dict) else None
+    return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
 
 
-def _relabelled(one: Candidate, label: str) -> Candidate:
-    return Candidate(one.weights, label, one.sha256, one.kind, one.grid_px, one.uniform)
+def _holdout(fit: Mapping[str, Any]) -> Holdout | None:
+    fraction, seed = fit.get("holdout"), fit.get("seed")
+    return Holdout(fraction, seed) if isinstance(fraction, int | float) and isinstance(seed, int) else None

@@ -10,6 +10,7 @@ from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from trainer.data.crops import central_crop, evaluation_crop
+from trainer.data.holdout import Holdout
 from trainer.data.sources import collection_digest, load_data
 from trainer.evaluation.metrics import Experts
 from trainer.evaluation.protocol import DataDescription, Protocol, evenly_spaced, slice_seed
@@ -94,7 +95,9 @@ class EvaluationData:
         raise IndexError(position)
 
 
-def read_data(names: Sequence[str], split: str, *, limit: int | None, seed: int) -> EvaluationData:
+def read_data(
+    names: Sequence[str], split: str, *, limit: int | None, seed: int, holdout: Holdout | None = None
+) -> EvaluationData:
     """Read the sources and choose the subset.
 
     Args:
@@ -102,9 +105,11 @@ def read_data(names: Sequence[str], split: str, *, limit: int | None, seed: int)
         split: Group in the files.
         limit: Number of slices in all; None takes all.
         seed: Of the subset, and of the rendered slices.
+        holdout: Takes only the patients that a training on these slices has kept out; None takes all patients.
 
     Raises:
-        DataFileError: If a file cannot be read, two have the same name, or a source has no slices or no experts.
+        DataFileError: If a file cannot be read, two have the same name, a source has no slices or no experts, or
+            nobody of the patients was held out.
     """
     sources = tuple(_source(name, split, seed) for name in names)
     titles = [source.description.name for source in sources]
@@ -112,8 +117,16 @@ def read_data(names: Sequence[str], split: str, *, limit: int | None, seed: int)
         raise DataFileError(
             f"two data files are called {twice[0]}; rename one, since slices are known by their file's name"
         )
-    total = sum(len(source.collection) for source in sources)
-    return EvaluationData(sources, tuple(evenly_spaced(total, limit, seed=seed)))
+    subjects = [subject for source in sources for subject in source.collection.subjects]
+    allowed = list(range(len(subjects)))
+    if holdout is not None:
+        patients = holdout.patients(subjects)
+        allowed = [index for index in allowed if subjects[index] in patients]
+    if not allowed:
+        raise DataFileError(
+            f"of {len(set(subjects))} patients none was held out of the training; give all of its files"
+        )
+    return EvaluationData(sources, tuple(allowed[i] for i in evenly_spaced(len(allowed), limit, seed=seed)))
 
 
 def _source(name: str, split: str, seed: int) -> Source:

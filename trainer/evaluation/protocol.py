@@ -57,6 +57,7 @@ class Protocol:
             that the seed puts anywhere ("uniform").
         crop_px: Side of the crop, in the data's pixels; None with "whole".
         last_time: When the last estimate is made; None is what the sampler usually does.
+        held_out: Whether only those patients are taken that the model's training kept out of these data.
     """
 
     model: str
@@ -74,6 +75,7 @@ class Protocol:
     crop: Crop = "whole"
     crop_px: int | None = None
     last_time: float | None = None
+    held_out: bool = False
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:

@@ -11,7 +11,7 @@ import napari_ambiseg
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.segmenter import SamplingOptions
 from trainer.evaluation.bootstrap import Difference
-from trainer.evaluation.candidates import Candidate, choose_crop, describe
+from trainer.evaluation.candidates import Candidate, agreed_holdout, choose_crop, describe
 from trainer.evaluation.data import EvaluationData, read_data
 from trainer.evaluation.metrics import Judged
 from trainer.evaluation.protocol import Crop, Protocol
@@ -37,6 +37,7 @@ class Request:
         threshold: The relative area r of the post-processing.
         limit: Number of slices; None takes all.
         seed: Of readings, subset, crops and intervals.
+        held_out: Whether to take only the patients that the models' training kept out of these data.
         crop: See ``candidates.choose_crop``.
         crop_px: See there.
         references: Whether to judge simple readers too.
@@ -55,6 +56,7 @@ class Request:
     threshold: float = 0.5
     limit: int | None = None
     seed: int = 0
+    held_out: bool = False
     crop: str | None = None
     crop_px: int | None = None
     references: bool = False
@@ -125,7 +127,8 @@ def carry_out(request: Request, group: Group = ALONE) -> Outcome:
     options = _swept_options(request)
     candidates = describe(request.weights)
     crop = choose_crop(candidates, request.crop, request.crop_px)
-    data = read_data(request.data, request.split, limit=request.limit, seed=request.seed)
+    holdout = agreed_holdout(candidates) if request.held_out else None
+    data = read_data(request.data, request.split, limit=request.limit, seed=request.seed, holdout=holdout)
     protocols = [protocol_of(request, one, data, crop) for one in candidates]
     models = tuple(evaluated(request, *pair, data, group) for pair in zip(candidates, protocols, strict=True))
     slices = slices_of([row.patient for row in models[0].rows], protocols[0])
@@ -176,6 +179,7 @@ def protocol_of(request: Request, one: Candidate, data: EvaluationData, crop: tu
         last_time=request.options.last_time,
         crop=crop[0],
         crop_px=crop[1],
+        held_out=request.held_out,
     )
 
 

@@ -103,6 +103,7 @@ def command(request: Request) -> str:
         "--limit": request.limit,
     }
     words += [word for name, value in optional.items() if value is not None for word in (name, value)]
+    words += ["--held-out"] if request.held_out else []
     words += ["--references"] if request.references else []
     if request.sweep_steps:
         words += ["--sweep-steps", *request.sweep_steps, "--sweep-samplers", *request.sweep_samplers]
@@ -144,6 +145,7 @@ def _protocol(outcome: Outcome) -> str:
         f"- {one.candidate.label}: {one.candidate.kind}, SHA-256 {one.candidate.sha256}" for one in outcome.models
     ]
     taken = "all slices" if protocol.limit is None else f"{protocol.limit} slices, evenly spaced"
+    taken += " of the patients that training held out" if protocol.held_out else ""
     lines += [
         f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampler}, the last estimate "
         f"at t = {protocol.last_estimate:g}, eta {protocol.eta:g}, guidance "

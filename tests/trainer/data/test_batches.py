@@ -15,6 +15,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import AugmentConfig, FitConfig
 from trainer.data.augment import Transform, apply_geometry, apply_grey, draw_transform
 from trainer.data.batches import BatchSource, Shard, split_by_patient
+from trainer.data.holdout import Holdout
 
 CONFIG = FitConfig(recipe="test", size="tiny", grid_px=16, batch_size=8)
 
@@ -188,3 +189,11 @@ def test_a_batch_that_does_not_hold_whole_slices_is_refused(discs: SliceCollecti
     config = CONFIG.model_copy(update={"experts": "all", "batch_size": 6})
     with pytest.raises(SettingsError, match=r"a batch of 6 .* all of 4 readers; .* --set batch_size=8"):
         BatchSource(discs, config)
+
+
+def test_who_is_held_out_depends_on_the_patients_and_not_on_the_order_of_their_slices(discs: SliceCollection) -> None:
+    held = Holdout(0.25, 3).patients(discs.subjects)
+    assert held == Holdout(0.25, 3).patients(sorted(discs.subjects, reverse=True))
+    assert held == set(split_by_patient(discs, 0.25, seed=3)[1].subjects)
+    assert Holdout(0.999, 3).patients(discs.subjects) < set(discs.subjects)
+    assert Holdout(0.0, 3).patients(discs.subjects) == frozenset()
