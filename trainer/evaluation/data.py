@@ -123,9 +123,7 @@ def read_data(
         patients = holdout.patients(subjects)
         allowed = [index for index in allowed if subjects[index] in patients]
     if not allowed:
-        raise DataFileError(
-            f"of {len(set(subjects))} patients none was held out; give all files of the training"
-        )
+        raise DataFileError(f"of {len(set(subjects))} patients none was held out; give all files of the training")
     return EvaluationData(sources, tuple(allowed[i] for i in evenly_spaced(len(allowed), limit, seed=seed)))
 
 
