@@ -59,7 +59,7 @@ class FitConfig(BaseModel):
     Attributes:
         recipe: Name of the recipe that it started from.
         kind: Kind of model (``trainer.kinds``).
-        size: Named size of its network: paper, small or tiny.
+        size: Named size of its network: paper, small, mini or tiny.
         backbone: Whose UNet: the kind's own, the diffusion model's (unet), or the Generalized Probabilistic UNet's
             (Table 4). PHiSeg knows only its own.
         attention_window: Side of the windows that the diffusion model's UNet splits a larger map into for attention, in

@@ -39,8 +39,10 @@ _SIZES: dict[str, tuple[type[UNetConfig] | type[ProbBackboneConfig], dict[str, d
 _CROSSED: dict[tuple[str, str], dict[str, Any]] = {
     ("unet", "paper"): {"channels": (21, 21, 42, 84), "norm_groups": 21},
     ("unet", "small"): {"channels": (32, 40, 64)},
+    ("unet", "mini"): {"channels": (12, 22), "norm_groups": 2},
     ("prob-unet", "paper"): {"channels": (48, 96, 192, 384)},
     ("prob-unet", "small"): {"channels": (32, 64, 128, 240), "norm_groups": 8},
+    ("prob-unet", "mini"): {"channels": (14, 28, 56), "norm_groups": 7},
 }
 
 
@@ -56,7 +58,7 @@ def named_network(
 
     Args:
         architecture: ``unet`` (the diffusion model's) or ``prob-unet``.
-        size: paper, small or tiny.
+        size: paper, small, mini or tiny.
         crossed: Whether it is for the other family of models: its widths then make up for the encoders of z.
         changes: Fields that differ.
 

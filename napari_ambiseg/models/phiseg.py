@@ -93,6 +93,8 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
     "paper": {},
     # For CPUs: fewer resolutions, all narrower.
     "small": {"width": 12, "multipliers": (1, 2, 3, 4, 4), "latent_levels": 4},
+    # For tables on a CPU; see ``unet.NAMED_SIZES``.
+    "mini": {"width": 12, "multipliers": (1, 2, 2, 2), "latent_levels": 3},
     # For tests: fits a toy in seconds.
     "tiny": {"width": 8, "multipliers": (1, 2, 2, 2), "latent_levels": 3},
 }

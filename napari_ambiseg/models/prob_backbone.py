@@ -77,6 +77,8 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
     "paper": {"in_channels": 2},
     # For CPUs and grids of 64 x 64.
     "small": {"in_channels": 2, "channels": (20, 40, 80, 160), "norm_groups": 4},
+    # For tables on a CPU; see ``unet.NAMED_SIZES``.
+    "mini": {"in_channels": 2, "channels": (10, 20, 40), "norm_groups": 5},
     # For tests: fits a toy in seconds.
     "tiny": {"in_channels": 2, "channels": (8, 16, 32), "norm_groups": 4},
 }

@@ -34,7 +34,7 @@ def counted_by_hand(config: ProbBackboneConfig) -> int:
     return total
 
 
-@pytest.mark.parametrize("size", ["paper", "small", "tiny"])
+@pytest.mark.parametrize("size", ["paper", "small", "mini", "tiny"])
 @pytest.mark.parametrize("time_embedding", [0, 32])
 def test_its_parameters_are_those_counted_by_hand(size: str, time_embedding: int) -> None:
     config = named_network("prob-unet", size, time_embedding=time_embedding)
@@ -42,7 +42,7 @@ def test_its_parameters_are_those_counted_by_hand(size: str, time_embedding: int
     assert parameters(build_network(config)) == counted_by_hand(config)
 
 
-@pytest.mark.parametrize("size", ["paper", "small"])
+@pytest.mark.parametrize("size", ["paper", "small", "mini"])
 @pytest.mark.parametrize("architecture", ["unet", "prob-unet"])
 def test_a_crossed_network_makes_up_for_the_encoders_of_z(architecture: str, size: str) -> None:
     """Within a tenth, each network has as many parameters as the one that it replaces."""
@@ -118,7 +118,7 @@ def test_an_input_that_cannot_be_halved_is_refused() -> None:
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="unknown network 'vit'; choose one of unet, prob-unet"):
         named_network("vit", "tiny")
-    with pytest.raises(SettingsError, match="unknown network size 'huge'; choose one of paper, small, tiny"):
+    with pytest.raises(SettingsError, match="unknown network size 'huge'; choose one of paper, small, mini, tiny"):
         named_network("prob-unet", "huge")
 
 

@@ -154,7 +154,7 @@ def test_impossible_configurations_are_refused(config: dict[str, object], said: 
 
 
 def test_an_unknown_size_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match="unknown size 'huge' of PHiSeg; choose one of paper, small, tiny"):
+    with pytest.raises(SettingsError, match="unknown size 'huge' of PHiSeg; choose one of paper, small, mini, tiny"):
         named_size("huge")
 
 

@@ -238,7 +238,7 @@ def test_an_answer_does_not_depend_on_its_batch() -> None:
 def test_named_sizes_may_be_changed_and_unknown_ones_are_refused() -> None:
     assert named_size("tiny", in_channels=5).in_channels == 5
     assert named_size("tiny", in_channels=5).channels == named_size("tiny").channels
-    with pytest.raises(SettingsError, match="unknown network size 'huge'; choose one of paper, small, tiny"):
+    with pytest.raises(SettingsError, match="unknown network size 'huge'; choose one of paper, small, mini, tiny"):
         named_size("huge")
 
 

@@ -14,6 +14,7 @@ from trainer.ablation.study import STUDIES, cells_of, usual_sampler
 from trainer.ablation.work import is_fitted
 from trainer.config import DataSource
 from trainer.fit import fit, resume
+from trainer.loop import start_run
 from trainer.recipes import named_recipe
 from trainer.validation import Validator
 
@@ -30,6 +31,13 @@ def _cells(*names: str, grid: tuple[str, ...] = (), scale: str | None = "toy", *
 def test_a_study_names_recipes_that_exist(name: str) -> None:
     for scale in (None, "small-64"):
         assert len(_cells(name, scale=scale)) == len(STUDIES[name].lines)
+
+
+def test_at_the_mini_scale_all_systems_are_of_one_size() -> None:
+    cells = [*_cells("table1", scale="mini-64"), *_cells("table4", scale="mini-64")]
+    sizes = {c.name: sum(p.numel() for p in start_run(c.config, CPU).objective.parameters()) for c in cells}
+    drawing = [size for name, size in sizes.items() if not name.startswith(("central-deterministic", "central-mc"))]
+    assert 160_000 < min(drawing) <= max(drawing) < 182_500
 
 
 def test_table_1_has_every_system_of_the_paper_and_the_diffusion_model_first() -> None:
