@@ -47,7 +47,7 @@ def test_a_sweep_judges_every_sampler_and_number_of_steps_once(
     assert len(list((tmp_path / "rows").iterdir())) == 5
     assert "ddpm" in capsys.readouterr().out
     names = {path.name for path in (tmp_path / "plots").iterdir()}
-    stems = ("relative-area", "steps", "samples-noise", "samples-known-reader")
+    stems = ("presence", "relative-area", "steps", "samples-noise", "samples-known-reader")
     assert names == {f"{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
     for stem in stems:
         pixels = np.asarray(Image.open(tmp_path / "plots" / f"{stem}.png").convert("L"))

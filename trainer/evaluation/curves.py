@@ -1,4 +1,4 @@
-"""Curves: GED and Dice against the number of steps (the paper's Fig. 6) and against the relative area r (Fig. 9)."""
+"""Curves: GED and Dice against the number of steps (the paper's Fig. 6) and the relative area r (Fig. 9); presence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainer.evaluation.bootstrap import Interval
 from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.metrics import THRESHOLDS
+from trainer.evaluation.presence import presence
 from trainer.evaluation.session import STEPPED, Evaluated, Outcome
 from trainer.evaluation.summary import by_relative_area
 
@@ -42,7 +43,7 @@ class Curve:
 
 
 def draw_curves(outcome: Outcome, folder: Path) -> list[Path]:
-    """Draw what the outcome holds: always against r, against steps if there was a sweep.
+    """Draw what the outcome holds: always against r and of presence, against steps if there was a sweep.
 
     Returns:
         The files written.
@@ -53,7 +54,36 @@ def draw_curves(outcome: Outcome, folder: Path) -> list[Path]:
     written = _draw(outcome, folder, "relative-area", "relative area r", _against_r)
     if outcome.sweep:
         written += _draw(outcome, folder, "steps", "steps", _against_steps)
-    return written
+    return written + _draw_presence(outcome, folder)
+
+
+def _draw_presence(outcome: Outcome, folder: Path) -> list[Path]:
+    """How often readings are empty against how often experts' masks are; on the diagonal both are alike."""
+    figure = new_figure(4.6, 4.6)
+    panel, most = figure.subplots(), max(outcome.models[0].protocol.readings)
+    panel.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, zorder=0)
+    for i, one in enumerate(outcome.models):
+        groups = presence([row.judged for row in one.rows], outcome.slices, most)
+        shares, means = [group.experts for group in groups], [group.readings.mean for group in groups]
+        panel.errorbar(
+            shares,
+            means,
+            yerr=[
+                [mean - group.readings.low for mean, group in zip(means, groups, strict=True)],
+                [group.readings.high - mean for mean, group in zip(means, groups, strict=True)],
+            ],
+            color=COLOURS[i % len(COLOURS)],
+            marker=_MARKERS[i % len(_MARKERS)],
+            markersize=4,
+            capsize=3,
+            label=one.candidate.label,
+        )
+    panel.set(
+        xlabel="experts who drew nothing", ylabel=f"empty ones of {most} readings", xlim=(-0.03, 1), ylim=(-0.03, 1)
+    )
+    panel.grid(alpha=0.25)
+    panel.legend(fontsize=8)
+    return save_figure(figure, folder, "presence")
 
 
 def _draw(outcome: Outcome, folder: Path, name: str, axis: str, curves: _Curves) -> list[Path]:

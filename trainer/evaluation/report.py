@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import THRESHOLDS, metric_names
+from trainer.evaluation.presence import presence
 from trainer.evaluation.session import Evaluated, Outcome
 from trainer.evaluation.summary import Summary, by_relative_area
 
@@ -104,6 +105,7 @@ def _described(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
         **_figures(one),
         "patients": len(set(outcome.slices.patients)),
         "by_relative_area": _by_relative_area(outcome, one),
+        "presence": _presence(outcome, one),
         "protocol": one.protocol.as_json(),
     }
 
@@ -117,6 +119,17 @@ def _by_relative_area(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
     names = [f"{figure}_{n}" for n in one.protocol.readings for figure in ("ged", "dice")]
     curves = {name: [i.as_json() for i in by_relative_area(judged, outcome.slices, name)] for name in names}
     return {"r": list(THRESHOLDS), **curves}
+
+
+def _presence(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
+    """Of every number of readings: groups of slices by the share of experts who drew nothing."""
+    return {
+        str(n): [
+            {"experts": group.experts, "slices": group.slices, "readings": group.readings.as_json()}
+            for group in presence([row.judged for row in one.rows], outcome.slices, n)
+        ]
+        for n in one.protocol.readings
+    }
 
 
 def _plain(summary: Summary | Mapping[str, Difference]) -> dict[str, Any]:

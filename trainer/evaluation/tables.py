@@ -15,6 +15,7 @@ from pathlib import Path
 from napari_ambiseg.io.export import NOTICE
 from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import metric_names
+from trainer.evaluation.presence import presence
 from trainer.evaluation.report import difference, interval, number, seconds_per_slice
 from trainer.evaluation.session import Evaluated, Outcome, Request
 
@@ -82,6 +83,11 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
         parts += ["## Beside simple readers", _grid(["figure", *columns], rows)]
     if outcome.sweep:
         parts += ["## Samplers and steps", _sweep(outcome)]
+    parts += [
+        "## Presence",
+        "How often readings are empty, by the share of experts who drew nothing.",
+        _presence(outcome),
+    ]
     parts += [f"![{path.stem}]({_link(path, beside)})" for path in drawn if path.suffix == ".png"]
     parts += ["## All figures", _grid(["figure", *models], _all_lines(outcome))]
     parts += ["## Protocol", _protocol(outcome), "    " + command(outcome.request)]
@@ -123,6 +129,16 @@ def _all_lines(outcome: Outcome) -> Iterable[list[str]]:
     for name in outcome.slices.names:
         yield [name, *(interval(one.summary[name]) for one in outcome.models)]
     yield ["seconds per slice", *(f"{seconds_per_slice(one):.3f}" for one in outcome.models)]
+
+
+def _presence(outcome: Outcome) -> str:
+    most = max(outcome.models[0].protocol.readings)
+    found = [presence([row.judged for row in one.rows], outcome.slices, most) for one in outcome.models]
+    lines = [
+        [f"{groups[0].experts:.2f}", str(groups[0].slices), *(interval(one.readings) for one in groups)]
+        for groups in zip(*found, strict=True)
+    ]
+    return _grid(["experts", "slices", *(one.candidate.label for one in outcome.models)], lines)
 
 
 def _sweep(outcome: Outcome) -> str:
