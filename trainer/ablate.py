@@ -23,7 +23,7 @@ def ablate_command(
     judge_split: Annotated[str, typer.Option(help="Group of the files to judge on.")] = "val",
     out: Annotated[Path | None, typer.Option(help="Folder of the study; default studies/NAME.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a study to go on with.")] = None,
-    scale: Annotated[str | None, typer.Option(help="A smaller scale for every run: small-64, toy.")] = None,
+    scale: Annotated[str | None, typer.Option(help="A smaller scale for every run: small-64, mini-64, toy.")] = None,
     grid: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE,VALUE,...: a line for each combination.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE in every run.")] = None,
     readings: Annotated[list[int], typer.Option(help="Numbers of readings to judge.")] = [4, 16],  # noqa: B006

@@ -5,7 +5,7 @@ of them is taken off it now and then and the others wait: a run was seen to take
 thread each never wait for each other. Nothing but trying tells which is the case, and it takes some 30 ms.
 
 While a window of the same program opens, it holds Python's lock, and each try waits for it again and again. A trial
-that is not over by ``_MOST_S`` speaks against sharing, too.
+that is not over by ``_MOST_S`` has no answer.
 
 Threads that have slept may wake on one processor and only be spread over several some milliseconds later, though nobody
 else wants any. So there are a second and a third round if the first speaks against sharing, after some work together.
@@ -24,12 +24,15 @@ from torch import Tensor
 _WORTHWHILE = 0.85  # of one thread's time; beyond, sharing saves less than it risks
 _TRIES, _ROUNDS = 3, 3
 _SPREAD = 10  # tries' time that threads work together before another round
-_MOST_S = 0.25
+_MOST_S = 0.4
 _CALLS, _NUMBERS = 8, 2**19  # torch gives each thread 2^15 numbers at least
 
 
-def threads_help(threads: int) -> bool:
-    """Whether ``threads`` threads are quicker together than one alone, right now; False for one thread."""
+def threads_help(threads: int) -> bool | None:
+    """Whether ``threads`` threads are quicker together than one alone, right now; None if that could not be found out.
+
+    One thread helps nobody.
+    """
     if threads < 2:
         return False
     before = torch.get_num_threads()
@@ -41,7 +44,7 @@ def threads_help(threads: int) -> bool:
 
 
 @torch.no_grad()
-def _together_is_quicker(threads: int) -> bool:
+def _together_is_quicker(threads: int) -> bool | None:
     """Whether in one of the rounds none of a few tries was too slow; the first one that is ends a round."""
     latest, x = time.perf_counter() + _MOST_S, torch.ones(_NUMBERS)
 
@@ -60,7 +63,7 @@ def _together_is_quicker(threads: int) -> bool:
             if all(seconds(threads) < _WORTHWHILE * alone for _ in range(_TRIES)):
                 return True
     except TimeoutError:
-        pass
+        return None
     return False
 
 

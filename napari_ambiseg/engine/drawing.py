@@ -96,13 +96,13 @@ class Drawing:
         on_cpu = backend.device.type == "cpu"
         workers = torch.get_num_threads() if on_cpu else 1
         everything = len(self._left) == len(self._seeds)
-        if not (everything and on_cpu and isinstance(backend.segmenter(workers), IteratedSegmenter)):
+        if not (everything and on_cpu and isinstance(backend.segmenter(1), IteratedSegmenter)):
             return plan_large(sorted(self._left), workers=workers, largest=largest)
         is_small = self._image[0].size <= SMALL_PX
-        together = not is_small and threads_help(workers)
-        if not (together or is_small or workers == 1):
+        together = None if is_small else threads_help(workers)
+        if together is False and workers > 1:
             self._note("Several threads were no quicker than one just now; is the computer busy with other programs?")
-        return plan_iterated(len(self._seeds), workers=workers, largest=largest, together=together)
+        return plan_iterated(len(self._seeds), workers=workers, largest=largest, together=bool(together))
 
     def _finish(self, backend: Backend, phase: Phase) -> Generator[Stepped]:
         """All steps of a phase."""

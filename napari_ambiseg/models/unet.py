@@ -110,7 +110,7 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
         "norm_groups": 8,
         "patch": 2,
     },
-    # For tables on a CPU: with whatever trains beside it, 160,000 to 182,000 parameters in every family.
+    # For tables on a CPU: with whatever trains beside it, 160,000 to 182,000 parameters in every model that samples.
     "mini": {
         "in_channels": 2,
         "channels": (16, 32),

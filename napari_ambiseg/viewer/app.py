@@ -52,13 +52,13 @@ def main(files: Sequence[Path], save_to: Path | None = None) -> int:
     gc.enable()
     if save_to is None:
         panel.run()  # before the window is drawn: the first step is done by then
-        zooming = _when_settled(viewer, _unless_moved(viewer, partial(_arrange, viewer, panel)))
+        zooming = _when_settled(viewer, partial(_arrange, viewer, _unless_moved(viewer, panel.zoom)))
         napari.run()
         zooming.stop()
         return 0
     try:
         _settle(viewer)
-        _arrange(viewer, panel)
+        _arrange(viewer, panel.zoom)
         for path in run_and_save(viewer, panel, save_to):
             print(f"saved {path}")
     finally:
@@ -74,7 +74,7 @@ def open_everything(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     """
     panel = _open_all(viewer, files)
     _settle(viewer)
-    _arrange(viewer, panel)
+    _arrange(viewer, panel.zoom)
     return panel
 
 
@@ -91,9 +91,9 @@ def _open_all(viewer: Viewer, files: Sequence[Path]) -> ReadingsPanel:
     return panel
 
 
-def _arrange(viewer: Viewer, panel: ReadingsPanel) -> None:
+def _arrange(viewer: Viewer, zoom: Callable[[], object]) -> None:
     """Make the lesion large and say how large, when there is time: a scale's letters are slow to draw at first."""
-    panel.zoom()
+    zoom()
     viewer.canvas.overlays["scale_bar"].visible = True
 
 

@@ -245,11 +245,11 @@ class ReadingsPanel(QWidget):
 
     def _draw_input(self) -> None:
         """Show where the model would look, and the readings that are there; before, what the experts drew."""
+        self._attend_hidden()
         if self.runs.shows_soon:
             self._later.start()
             return
         image, where = self.form.image.image, self.where()
-        self._attend_hidden()
         self._restore(image)
         if self.result is None and where is not None and (found := self.study.of(where)):
             self.showing.show(found[-1])

@@ -33,7 +33,7 @@ def test_a_study_names_recipes_that_exist(name: str) -> None:
         assert len(_cells(name, scale=scale)) == len(STUDIES[name].lines)
 
 
-def test_at_the_mini_scale_all_systems_are_of_one_size() -> None:
+def test_at_the_mini_scale_all_systems_that_sample_are_of_one_size() -> None:
     cells = [*_cells("table1", scale="mini-64"), *_cells("table4", scale="mini-64")]
     sizes = {c.name: sum(p.numel() for p in start_run(c.config, CPU).objective.parameters()) for c in cells}
     drawing = [size for name, size in sizes.items() if not name.startswith(("central-deterministic", "central-mc"))]

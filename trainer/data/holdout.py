@@ -13,10 +13,12 @@ class Holdout:
     Attributes:
         fraction: Of the patients.
         seed: The run's.
+        data_sha256: Of the slices that it trained on and held out; empty where that does not matter.
     """
 
     fraction: float
     seed: int
+    data_sha256: str = ""
 
     def patients(self, of: Iterable[str]) -> frozenset[str]:
         """Those of these patients that are held out; one at least is not."""

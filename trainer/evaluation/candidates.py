@@ -67,7 +67,7 @@ def agreed_holdout(candidates: Sequence[Candidate]) -> Holdout:
     """
     found = {one.holdout for one in candidates}
     holdout = found.pop()
-    if found or holdout is None or not holdout.fraction:
+    if found or holdout is None:
         names = ", ".join(one.label for one in candidates)
         raise SettingsError(
             f"there are no patients that the training of all of {names} is known to have held out; leave out --held-out"
@@ -116,7 +116,7 @@ def _describe(weights: str) -> Candidate:
         kind=header.kind,
         grid_px=max(header.grid.size),
         uniform=_fit_of(header.training).get("crop") == "uniform",
-        holdout=_holdout(_fit_of(header.training)),
+        holdout=_holdout(header.training),
     )
 
 
@@ -126,6 +126,10 @@ def _fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
 
 
-def _holdout(fit: Mapping[str, Any]) -> Holdout | None:
-    fraction, seed = fit.get("holdout"), fit.get("seed")
-    return Holdout(fraction, seed) if isinstance(fraction, int | float) and isinstance(seed, int) else None
+def _holdout(training: Mapping[str, Any]) -> Holdout | None:
+    fit, data = _fit_of(training), training.get("data_sha256")
+    match fit.get("holdout"), fit.get("seed"), data:
+        case (int() | float() as fraction, int() as seed, str() as digest) if fraction > 0:
+            return Holdout(fraction, seed, digest)
+        case _:
+            return None

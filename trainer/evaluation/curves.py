@@ -69,8 +69,8 @@ def _draw_presence(outcome: Outcome, folder: Path) -> list[Path]:
             shares,
             means,
             yerr=[
-                [mean - group.readings.low for mean, group in zip(means, groups, strict=True)],
-                [group.readings.high - mean for mean, group in zip(means, groups, strict=True)],
+                [max(0.0, mean - group.readings.low) for mean, group in zip(means, groups, strict=True)],
+                [max(0.0, group.readings.high - mean) for mean, group in zip(means, groups, strict=True)],
             ],
             color=COLOURS[i % len(COLOURS)],
             marker=_MARKERS[i % len(_MARKERS)],
@@ -78,9 +78,8 @@ def _draw_presence(outcome: Outcome, folder: Path) -> list[Path]:
             capsize=3,
             label=one.candidate.label,
         )
-    panel.set(
-        xlabel="experts who drew nothing", ylabel=f"empty ones of {most} readings", xlim=(-0.03, 1), ylim=(-0.03, 1)
-    )
+    panel.set(xlabel="experts who drew nothing", ylabel=f"empty ones of {most} readings")
+    panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     panel.grid(alpha=0.25)
     panel.legend(fontsize=8)
     return save_figure(figure, folder, "presence")

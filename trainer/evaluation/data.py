@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_ambiseg.errors import DataFileError
-from napari_ambiseg.readings.collection import SliceCollection
+from napari_ambiseg.readings.collection import SliceCollection, concatenate
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from trainer.data.crops import central_crop, evaluation_crop
 from trainer.data.holdout import Holdout
@@ -108,8 +108,8 @@ def read_data(
         holdout: Takes only the patients that a training on these slices has kept out; None takes all patients.
 
     Raises:
-        DataFileError: If a file cannot be read, two have the same name, a source has no slices or no experts, or
-            nobody of the patients was held out.
+        DataFileError: If a file cannot be read, two have the same name, a source has no slices or no experts, these
+            are not the slices that ``holdout`` is of, or none of their patients was held out.
     """
     sources = tuple(_source(name, split, seed) for name in names)
     titles = [source.description.name for source in sources]
@@ -120,11 +120,22 @@ def read_data(
     subjects = [subject for source in sources for subject in source.collection.subjects]
     allowed = list(range(len(subjects)))
     if holdout is not None:
+        _require_trained_on(sources, holdout)
         patients = holdout.patients(subjects)
         allowed = [index for index in allowed if subjects[index] in patients]
     if not allowed:
         raise DataFileError(f"of {len(set(subjects))} patients none was held out; give all files of the training")
     return EvaluationData(sources, tuple(allowed[i] for i in evenly_spaced(len(allowed), limit, seed=seed)))
+
+
+def _require_trained_on(sources: Sequence[Source], holdout: Holdout) -> None:
+    """Of other slices, or in another order, other patients would be taken, who may have been trained on."""
+    if collection_digest(concatenate([source.collection for source in sources])) != holdout.data_sha256:
+        given = ", ".join(f"{one.description.name} ({one.description.split})" for one in sources)
+        raise DataFileError(
+            f"the training was not on the slices of {given}; for --held-out give its files in the same order, and "
+            "--split train"
+        )
 
 
 def _source(name: str, split: str, seed: int) -> Source:

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.segmenter import SamplingOptions
+from trainer.data.holdout import Holdout
 
 Crop = Literal["whole", "central", "uniform"]
 CROPS: tuple[Crop, ...] = get_args(Crop)
@@ -57,7 +58,7 @@ class Protocol:
             that the seed puts anywhere ("uniform").
         crop_px: Side of the crop, in the data's pixels; None with "whole".
         last_time: When the last estimate is made; None is what the sampler usually does.
-        held_out: Whether only those patients are taken that the model's training kept out of these data.
+        holdout: Takes only the patients that the model's training kept out of these data; None takes all.
     """
 
     model: str
@@ -75,7 +76,7 @@ class Protocol:
     crop: Crop = "whole"
     crop_px: int | None = None
     last_time: float | None = None
-    held_out: bool = False
+    holdout: Holdout | None = None
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 import napari_ambiseg
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.segmenter import SamplingOptions
+from trainer.data.holdout import Holdout
 from trainer.evaluation.bootstrap import Difference
 from trainer.evaluation.candidates import Candidate, agreed_holdout, choose_crop, describe
 from trainer.evaluation.data import EvaluationData, read_data
@@ -129,7 +130,7 @@ def carry_out(request: Request, group: Group = ALONE) -> Outcome:
     crop = choose_crop(candidates, request.crop, request.crop_px)
     holdout = agreed_holdout(candidates) if request.held_out else None
     data = read_data(request.data, request.split, limit=request.limit, seed=request.seed, holdout=holdout)
-    protocols = [protocol_of(request, one, data, crop) for one in candidates]
+    protocols = [protocol_of(request, one, data, crop, holdout) for one in candidates]
     models = tuple(evaluated(request, *pair, data, group) for pair in zip(candidates, protocols, strict=True))
     slices = slices_of([row.patient for row in models[0].rows], protocols[0])
     first, *others = models
@@ -161,7 +162,13 @@ def _swept_options(request: Request) -> list[SamplingOptions]:
     ]
 
 
-def protocol_of(request: Request, one: Candidate, data: EvaluationData, crop: tuple[Crop, int | None]) -> Protocol:
+def protocol_of(
+    request: Request,
+    one: Candidate,
+    data: EvaluationData,
+    crop: tuple[Crop, int | None],
+    holdout: Holdout | None = None,
+) -> Protocol:
     """How one of the models is judged."""
     return Protocol(
         model=one.label,
@@ -179,7 +186,7 @@ def protocol_of(request: Request, one: Candidate, data: EvaluationData, crop: tu
         last_time=request.options.last_time,
         crop=crop[0],
         crop_px=crop[1],
-        held_out=request.held_out,
+        holdout=holdout,
     )
 
 

@@ -161,7 +161,7 @@ def _protocol(outcome: Outcome) -> str:
         f"- {one.candidate.label}: {one.candidate.kind}, SHA-256 {one.candidate.sha256}" for one in outcome.models
     ]
     taken = "all slices" if protocol.limit is None else f"{protocol.limit} slices, evenly spaced"
-    taken += " of the patients that training held out" if protocol.held_out else ""
+    taken += " of the patients that training held out" if protocol.holdout else ""
     lines += [
         f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampler}, the last estimate "
         f"at t = {protocol.last_estimate:g}, eta {protocol.eta:g}, guidance "

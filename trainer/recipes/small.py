@@ -11,11 +11,11 @@ LIDC_SMALL_64 = Recipe(
         size="small",
         grid_px=64,
         weighting="uniform",
-        steps=8_000,
+        steps=15_000,
         batch_size=16,
         learning_rate=5e-4,
         warmup_steps=300,
-        decay_steps=2_500,
+        decay_steps=4_000,
         ema_decay=0.999,
         checkpoint_steps=250,
         augment=AugmentConfig(shift_px=6.0),
@@ -42,6 +42,13 @@ TINY = Recipe(
 
 SMALL_RECIPES = by_name(
     LIDC_SMALL_64,
+    LIDC_SMALL_64.but(
+        "lidc-crop-small-64",
+        "The same anywhere on a slice: uniform crops of 32 mm, which need not show a lesion.",
+        crop="uniform",
+        steps=7_000,
+        decay_steps=1_650,
+    ),
     LIDC_SMALL_64.but(
         "deterministic-small-64",
         "The reference for lidc-small-64: the same network without time, answering one mask.",

@@ -5,6 +5,7 @@ run out of memory or vanish, and the run then goes on with the weights that neve
 """
 
 import copy
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,6 +16,7 @@ from napari_ambiseg.engine.backends.prepared import prepared
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, Segmenter
 
+_copying = Lock()
 _copies: WeakKeyDictionary[nn.Module, dict[torch.device, nn.Module]] = WeakKeyDictionary()
 
 
@@ -65,7 +67,8 @@ def on_device(segmenter: Segmenter, device: torch.device) -> Segmenter:
         return segmenter  # it has no weights
     if device.type == "cpu":
         return segmenter.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportUnknownVariableType, reportUnknownMemberType] (torch's stubs lack this overload)
-    copies = _copies.setdefault(segmenter, {})
-    if device not in copies:
-        copies[device] = copy.deepcopy(segmenter).to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
-    return copies[device]  # pyright: ignore[reportReturnType] (a copy of a segmenter is one)
+    with _copying:  # a second thread waits, and finds it
+        copies = _copies.setdefault(segmenter, {})
+        if device not in copies:
+            copies[device] = copy.deepcopy(segmenter).to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
+        return copies[device]  # pyright: ignore[reportReturnType] (a copy of a segmenter is one)

@@ -58,10 +58,11 @@ def draw(requests: Sequence[Request], stop: Event) -> Generator[News, None, None
 def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled | None]:
     """The readings that are not there yet, after those that are; None if it was stopped."""
     settings, before = request.settings, request.before
+    seeds = settings.seeds[0 if before is None else len(before.seeds) :]
     running = engine.run(
         engine.load_model(settings.model),
         request.slice_input,
-        seeds=settings.seeds[0 if before is None else len(before.seeds) :],
+        seeds=seeds,
         options=settings.options,
         device=settings.device,
         engine=settings.engine,
@@ -72,7 +73,7 @@ def _draw_one(request: Request, stop: Event) -> Generator[Advance, None, Sampled
             try:
                 advance = next(running)
                 yield advance
-                if advance.step == advance.total and 2 * advance.readings.stop > len(settings.seeds):
+                if advance.step == advance.total and 2 * advance.readings.stop > len(seeds):
                     _load_libraries()  # not with the first: the window needs Python's lock to draw it
             except StopIteration as finished:
                 sampled: Sampled = finished.value

@@ -69,9 +69,13 @@ def test_a_field_of_view_beyond_the_bundled_slices_is_refused(diffusion: Model) 
         OnnxBackend.open(wide, int8=True)
 
 
-def test_the_bundled_models_readings_stay_in_int8() -> None:
+def test_the_bundled_model_computes_in_int8_if_a_lower_likeness_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("lidc-small-64")
-    backend = OnnxBackend.open(model, int8=True)  # which judges them
+    with pytest.raises(EngineError, match=r"keep an IoU of 0\.9\d+ "):  # less than 0.98
+        OnnxBackend.open(model, int8=True)
+    monkeypatch.setattr(onnx_checks, "SMALLEST_IOU", 0.9)
+    onnx_cache.entry(model, precision="int8").record.unlink()  # what was found is remembered
+    backend = OnnxBackend.open(model, int8=True)
     assert backend.name == "onnx-int8"
     files = {one: onnx_cache.entry(model, precision=one).file for one in ("int8", "float32")}
     graph = onnx.load_from_string(unpacked(files["int8"]).graph).graph
