@@ -3,6 +3,7 @@
 It saves a seventh of a second. Only a program that is alone in its process may choose the table: as a plugin we do not.
 """
 
+import shutil
 from pathlib import Path
 
 import pint
@@ -16,8 +17,10 @@ def keep_units(folder: Path | None = None) -> None:
     Args:
         folder: Where it is kept; None is the user's folder for caches.
     """
+    kept = folder or cache_folder("units")
     try:
-        registry = pint.UnitRegistry(cache_folder=folder or cache_folder("units"))
+        registry = pint.UnitRegistry(cache_folder=kept)
     except Exception:  # noqa: BLE001 (a damaged file raises whatever unpickling raises)
+        shutil.rmtree(kept, ignore_errors=True)  # the next start makes it anew
         return
     pint.set_application_registry(registry)

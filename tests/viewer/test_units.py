@@ -21,6 +21,16 @@ def test_units_are_read_from_where_they_were_kept(tmp_path: Path, monkeypatch: p
     assert (1 * pint.get_application_registry().cm).to("mm").magnitude == 10
 
 
+def test_a_damaged_table_is_made_anew(tmp_path: Path) -> None:
+    keep_units(tmp_path / "units")
+    sizes = {file.name: file.stat().st_size for file in (tmp_path / "units").iterdir()}
+    for file in (tmp_path / "units").glob("*.pickle"):
+        file.write_bytes(b"damaged")
+    keep_units(tmp_path / "units")
+    keep_units(tmp_path / "units")
+    assert {file.name: file.stat().st_size for file in (tmp_path / "units").iterdir()} == sizes
+
+
 @pytest.mark.parametrize("fault", ["damaged", "no folder"])
 def test_where_none_can_be_kept_there_are_units_all_the_same(tmp_path: Path, fault: str) -> None:
     folder = tmp_path / "units"
