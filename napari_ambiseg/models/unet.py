@@ -98,6 +98,15 @@ class UNetConfig:
         return self.patch * 2 ** (len(self.channels) - 1)
 
 
+_TWO_LEVELS = {
+    "in_channels": 2,
+    "channels": (16, 32),
+    "blocks": (1, 1),
+    "middle_blocks": 1,
+    "norm_groups": 8,
+    "patch": 2,
+}
+
 NAMED_SIZES: dict[str, dict[str, Any]] = {
     # The paper's network: 6,891,905 parameters with 1 + 3 input channels (the grey image repeated three times).
     "paper": {"in_channels": 4},
@@ -111,23 +120,9 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
         "patch": 2,
     },
     # For tables on a CPU: with whatever trains beside it, 160,000 to 182,000 parameters in every model that samples.
-    "mini": {
-        "in_channels": 2,
-        "channels": (16, 32),
-        "blocks": (1, 1),
-        "middle_blocks": 1,
-        "norm_groups": 8,
-        "patch": 2,
-    },
+    "mini": _TWO_LEVELS,
     # For tests: fits a toy in seconds.
-    "tiny": {
-        "in_channels": 2,
-        "channels": (16, 32),
-        "blocks": (1, 1),
-        "middle_blocks": 1,
-        "norm_groups": 8,
-        "patch": 2,
-    },
+    "tiny": _TWO_LEVELS,
 }
 
 

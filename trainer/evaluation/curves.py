@@ -9,7 +9,7 @@ from trainer.evaluation.bootstrap import Interval
 from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.metrics import THRESHOLDS
 from trainer.evaluation.presence import presence
-from trainer.evaluation.session import STEPPED, Evaluated, Outcome
+from trainer.evaluation.session import STEPPED, Evaluated, Outcome, judged_of
 from trainer.evaluation.summary import by_relative_area
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _draw_presence(outcome: Outcome, folder: Path) -> list[Path]:
     panel, most = figure.subplots(), max(outcome.models[0].protocol.readings)
     panel.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, zorder=0)
     for i, one in enumerate(outcome.models):
-        groups = presence([row.judged for row in one.rows], outcome.slices, most)
+        groups = presence(judged_of(one), outcome.slices, most)
         shares, means = [group.experts for group in groups], [group.readings.mean for group in groups]
         panel.errorbar(
             shares,
@@ -132,7 +132,7 @@ def _against_r(outcome: Outcome, name: str) -> list[Curve]:
         Curve(
             one.candidate.label,
             THRESHOLDS,
-            by_relative_area([row.judged for row in one.rows], outcome.slices, name),
+            by_relative_area(judged_of(one), outcome.slices, name),
             COLOURS[i % len(COLOURS)],
             i,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import THRESHOLDS, metric_names
 from trainer.evaluation.presence import presence
-from trainer.evaluation.session import Evaluated, Outcome
+from trainer.evaluation.session import Evaluated, Outcome, judged_of
 from trainer.evaluation.summary import Summary, by_relative_area
 
 
@@ -115,7 +115,7 @@ def _figures(one: Evaluated) -> dict[str, Any]:
 
 
 def _by_relative_area(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
-    judged = [row.judged for row in one.rows]
+    judged = judged_of(one)
     names = [f"{figure}_{n}" for n in one.protocol.readings for figure in ("ged", "dice")]
     curves = {name: [i.as_json() for i in by_relative_area(judged, outcome.slices, name)] for name in names}
     return {"r": list(THRESHOLDS), **curves}
@@ -126,7 +126,7 @@ def _presence(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
     return {
         str(n): [
             {"experts": group.experts, "slices": group.slices, "readings": group.readings.as_json()}
-            for group in presence([row.judged for row in one.rows], outcome.slices, n)
+            for group in presence(judged_of(one), outcome.slices, n)
         ]
         for n in one.protocol.readings
     }

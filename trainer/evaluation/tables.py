@@ -17,7 +17,7 @@ from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import metric_names
 from trainer.evaluation.presence import presence
 from trainer.evaluation.report import difference, interval, number, seconds_per_slice
-from trainer.evaluation.session import Evaluated, Outcome, Request
+from trainer.evaluation.session import Evaluated, Outcome, Request, judged_of
 
 
 def as_csv(outcome: Outcome) -> str:
@@ -133,7 +133,7 @@ def _all_lines(outcome: Outcome) -> Iterable[list[str]]:
 
 def _presence(outcome: Outcome) -> str:
     most = max(outcome.models[0].protocol.readings)
-    found = [presence([row.judged for row in one.rows], outcome.slices, most) for one in outcome.models]
+    found = [presence(judged_of(one), outcome.slices, most) for one in outcome.models]
     lines = [
         [f"{groups[0].experts:.2f}", str(groups[0].slices), *(interval(one.readings) for one in groups)]
         for groups in zip(*found, strict=True)
