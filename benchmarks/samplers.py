@@ -28,12 +28,11 @@ from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.engine.placement import place
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.data.batches import split_by_patient
-from trainer.data.sources import load_data
 from trainer.evaluation.bootstrap import PatientResamples
+from trainer.evaluation.candidates import agreed_holdout, describe
 from trainer.evaluation.data import Task, read_data
 from trainer.evaluation.metrics import judge
-from trainer.evaluation.protocol import evenly_spaced, slice_seed
+from trainer.evaluation.protocol import slice_seed
 
 FIGURES = ("ged_16", "ged_16_pp", "ged_4", "ged_4_pp", "dice_16", "empty_readings_16")
 REFERENCE = SamplingOptions(steps=10, sampler="ddim")
@@ -53,16 +52,11 @@ def label(options: SamplingOptions) -> str:
     return f"{options.sampler} {options.steps}{last}"
 
 
-def held_out_tasks(model: Model, words: argparse.Namespace) -> list[Task]:
-    """Evenly spaced slices of the patients that training kept out."""
-    fit = model.header.training["fit"]
-    slices = split_by_patient(load_data(words.data, "train"), fit["holdout"], fit["seed"])[1]
-    return [_task(slices.names[i], slices, i) for i in evenly_spaced(len(slices), words.slices, seed=0)]
-
-
-def split_tasks(words: argparse.Namespace) -> list[Task]:
-    """Evenly spaced slices of a split, as ``trainer evaluate`` takes them."""
-    data = read_data(words.data, words.split, limit=words.slices, seed=0)
+def chosen_tasks(words: argparse.Namespace) -> list[Task]:
+    """Evenly spaced slices of a split, or of held-out patients, as ``trainer evaluate`` takes them."""
+    holdout = agreed_holdout(describe([words.model])) if words.held_out else None
+    split = "train" if words.held_out else words.split
+    data = read_data(words.data, split, limit=words.slices, seed=0, holdout=holdout)
     located = map(data.locate, range(len(data)))
     return [_task(source.slice_id(index), source.collection, index) for source, index in located]
 
@@ -228,7 +222,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(words.model)
     model.segmenter.to(memory_format=torch.channels_last)
-    tasks, ways = held_out_tasks(model, words) if words.held_out else split_tasks(words), _ways(words)
+    tasks, ways = chosen_tasks(words), _ways(words)
     patients = [task.slice.subject for task in tasks]
     for done, rows in enumerate(run(model, tasks, ways, words), start=1):
         if done % 10 == 0 or done == len(tasks):
