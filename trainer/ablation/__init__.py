@@ -6,6 +6,7 @@ A study is a list of cells, each a complete configuration and how its model is r
     runs/CELL/             one run a cell, as ``fit`` leaves it; cells of equal configuration share one
     rows/CELL.jsonl        figures of single slices, as ``evaluate`` keeps them
     table.md, .csv, .json  what came out, so far
+    slices.csv             the table's figures of every slice
 
 Whatever is there is not done again. Any number of processes may work on one folder: each takes the cells that nobody
 else holds.

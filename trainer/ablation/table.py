@@ -1,43 +1,32 @@
 """What came out of a study so far: its finished lines, compared with the first of them on the same slices."""
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
-from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.io.output import write_output
 from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.models.segmenter import SamplingOptions
+from trainer.ablation.cost import cost_of
 from trainer.ablation.folder import StudyRecord, rows_file, run_folder
+from trainer.ablation.markdown import as_markdown, table_figures
+from trainer.ablation.result import Result
 from trainer.ablation.study import Cell
 from trainer.evaluation.candidates import choose_crop, describe
 from trainer.evaluation.data import EvaluationData, read_data
-from trainer.evaluation.report import as_json, difference, interval, seconds_per_slice
+from trainer.evaluation.report import as_json
 from trainer.evaluation.run import evaluate_references
-from trainer.evaluation.session import Evaluated, Outcome, Request, evaluated, judged_of, protocol_of
+from trainer.evaluation.session import Outcome, Request, evaluated, judged_of, protocol_of
 from trainer.evaluation.summary import compare, slices_of, summarise
-from trainer.evaluation.tables import as_csv
-from trainer.run_folder import result_file
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A finished line.
-
-    Attributes:
-        cell: What was run.
-        step: Training steps behind the weights that were judged.
-        found: Its figures.
-    """
-
-    cell: Cell
-    step: int
-    found: Evaluated
+from trainer.evaluation.tables import as_csv, per_slice_csv
+from trainer.run_folder import LOG_FILE, result_file
 
 
 def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str:
-    """Write ``table.md``, ``table.csv`` and ``table.json``, and return the first.
+    """Write ``table.md``, ``table.csv``, ``table.json`` and ``slices.csv``, and return the first.
 
     Args:
         folder: Of the study.
@@ -54,6 +43,7 @@ def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str
     write_output(folder / "table.md", text.encode())
     write_output(folder / "table.csv", as_csv(outcome).encode())
     write_output(folder / "table.json", (json.dumps(as_json(outcome), indent=2, allow_nan=False) + "\n").encode())
+    write_output(folder / "slices.csv", per_slice_csv(outcome, table_figures(record.judging.readings)).encode())
     return text
 
 
@@ -80,7 +70,17 @@ def _result(folder: Path, record: StudyRecord, cell: Cell, data: EvaluationData)
     protocol = protocol_of(request, candidates[0], data, choose_crop(candidates, None, None))
     found = evaluated(request, candidates[0], protocol, data)
     named = replace(found, candidate=replace(found.candidate, label=cell.name))
-    return Result(cell, int(read_header(weights).training["step"]), named)
+    step = int(read_header(weights).training["step"])
+    cost = cost_of(cell.config, request.options, max(request.readings))
+    return Result(cell, step, named, cost, _examples_per_second(run / LOG_FILE))
+
+
+def _examples_per_second(log: Path) -> float:
+    """The median of a run's log: pauses, and hours in which the machine was busy, count little."""
+    if not log.is_file():
+        return math.nan
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return median([line["examples_per_second"] for line in lines if "examples_per_second" in line] or [math.nan])
 
 
 def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationData) -> Outcome:
@@ -96,51 +96,3 @@ def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationDat
         references={name: summarise(judged, slices) for name, judged in references.items()},
         sweep=(),
     )
-
-
-def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome) -> str:
-    """The study as a table with a line for every cell, and how it was made."""
-    judging, first = record.judging, results[0].found
-    missing = [cell.name for cell in record.cells if cell.name not in {result.cell.name for result in results}]
-    slices = f"{len(first.rows)} slices of {len(set(outcome.slices.patients))} patients"
-    parts = [
-        f"**{NOTICE}.** {slices}, {first.protocol.area}; {judging.steps} steps of {judging.sampler} where a model "
-        f"takes steps; in brackets 95 % intervals from resampling patients. `pp`: readings below "
-        f"{judging.threshold:g} of the largest area emptied. GED: lower is better; Dice, IoU, HM-IoU: higher.",
-        _grid(_lines(judging.readings, results, outcome)),
-    ]
-    if outcome.differences:
-        parts += [
-            f"Less {first.candidate.label}, on the same slices and seeds (two-sided p, uncorrected for their number):",
-            _grid(_difference_lines(judging.readings, outcome)),
-        ]
-    if missing:
-        parts.append(f"Not finished: {', '.join(missing)}.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _figures(counts: Sequence[int]) -> list[str]:
-    each = [f"{name}_{n}" for n in counts for name in ("ged", "dice")]
-    return [*(word for name in each for word in (name, f"{name}_pp")), f"hm_iou_{max(counts)}"]
-
-
-def _lines(counts: Sequence[int], results: Sequence[Result], outcome: Outcome) -> list[list[str]]:
-    names = [*_figures(counts), f"empty_readings_{max(counts)}"]
-    lines = [["", "steps", *names, "s per slice"]]
-    for result in results:
-        figures = (interval(result.found.summary[name]) for name in names)
-        lines.append([result.cell.name, f"{result.step:,}", *figures, f"{seconds_per_slice(result.found):.2f}"])
-    for reader, summary in outcome.references.items():
-        lines.append([f"*{reader}*", "", *(interval(summary[name]) for name in names), ""])
-    return lines
-
-
-def _difference_lines(counts: Sequence[int], outcome: Outcome) -> list[list[str]]:
-    names = _figures(counts)
-    found = outcome.differences.items()
-    return [["", *names], *([label, *(difference(one[name]) for name in names)] for label, one in found)]
-
-
-def _grid(lines: Sequence[Sequence[str]]) -> str:
-    head, *body = (f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])

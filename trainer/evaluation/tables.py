@@ -35,11 +35,17 @@ def as_csv(outcome: Outcome) -> str:
     return _csv([*head, "difference", "difference_low", "difference_high", "p"], lines)
 
 
-def per_slice_csv(outcome: Outcome) -> str:
-    """A line for every model and slice, with all figures."""
+def per_slice_csv(outcome: Outcome, wanted: Sequence[str] | None = None) -> str:
+    """A line for every model and slice.
+
+    Args:
+        outcome: What was found.
+        wanted: Names of figures; None takes all.
+    """
     protocol = outcome.models[0].protocol
     names = list(outcome.models[0].rows[0].judged.figures)
-    names = [name for name in metric_names(protocol.readings, readers=protocol.readers) if name in names]
+    everything = metric_names(protocol.readings, readers=protocol.readers)
+    names = [name for name in (everything if wanted is None else wanted) if name in names]
     lines = [
         [one.candidate.label, row.id, row.patient, row.seed, row.seconds]
         + [_blank(row.judged.figures.get(name, math.nan)) for name in names]

@@ -1,0 +1,110 @@
+"""A study as text: figures, differences, the paper's figures, and what each line costs."""
+
+from collections.abc import Mapping, Sequence
+
+from napari_ambiseg.io.export import NOTICE
+from trainer.ablation.folder import Judging, StudyRecord
+from trainer.ablation.result import Result
+from trainer.evaluation.bootstrap import Difference
+from trainer.evaluation.report import difference, interval, seconds_per_slice
+from trainer.evaluation.session import Outcome
+from trainer.recipes.paper_results import PAPER_RESULTS
+
+
+def table_figures(counts: Sequence[int]) -> list[str]:
+    """Names of the figures that the table shows of each line, for these numbers of readings."""
+    of_each = [(f"ged_{n}", f"ged_unbiased_{n}", f"dice_{n}") for n in counts]
+    return [*(word for name in sum(of_each, ()) for word in (name, f"{name}_pp")), f"hm_iou_{max(counts)}"]
+
+
+def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome) -> str:
+    """A table with a line for every cell, and how it was made.
+
+    Args:
+        record: The study.
+        results: Its finished lines, at least one.
+        outcome: Their figures together.
+    """
+    judging, first = record.judging, results[0].found
+    slices = f"{len(first.rows)} slices of {len(set(outcome.slices.patients))} patients"
+    parts = [
+        f"**{NOTICE}.** {slices}, {first.protocol.area}; {judging.steps} steps of {judging.sampler} where a model "
+        f"takes steps; in brackets 95 % intervals from resampling patients. `pp`: readings below "
+        f"{judging.threshold:g} of the largest area emptied. GED: lower is better; Dice, IoU, HM-IoU: higher.",
+        _grid(_figure_lines(judging, results, outcome)),
+    ]
+    if outcome.differences:
+        parts += [
+            f"Less {first.candidate.label}, on the same slices and seeds (two-sided p, uncorrected for their number):",
+            _grid(_difference_lines(judging, outcome.differences)),
+        ]
+    if paper := _paper_lines(results):
+        parts += [
+            "The paper reports, of larger networks trained for longer unless this is its own scale:",
+            _grid(paper),
+        ]
+    most = max(judging.readings)
+    parts += [
+        f"What a line costs. GFLOP are 10^9 operations of convolutions and matrix products: forward and backward of an "
+        f"example, of the whole training, and of {most} readings of a slice. Examples and slices per second are what "
+        f"this machine did beside whatever else it was doing.",
+        _grid(_cost_lines(most, results)),
+    ]
+    if missing := _missing(record, results):
+        parts.append(f"Not finished: {', '.join(missing)}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _missing(record: StudyRecord, results: Sequence[Result]) -> list[str]:
+    finished = {result.cell.name for result in results}
+    return [cell.name for cell in record.cells if cell.name not in finished]
+
+
+def _figure_lines(judging: Judging, results: Sequence[Result], outcome: Outcome) -> list[list[str]]:
+    names = [*table_figures(judging.readings), f"empty_readings_{max(judging.readings)}"]
+    lines = [["", *names]]
+    for result in results:
+        lines.append([result.cell.name, *(interval(result.found.summary[name]) for name in names)])
+    for reader, summary in outcome.references.items():
+        lines.append([f"*{reader}*", *(interval(summary[name]) for name in names)])
+    return lines
+
+
+def _difference_lines(judging: Judging, found: Mapping[str, Mapping[str, Difference]]) -> list[list[str]]:
+    names = table_figures(judging.readings)
+    return [["", *names], *([label, *(difference(one[name]) for name in names)] for label, one in found.items())]
+
+
+def _paper_lines(results: Sequence[Result]) -> list[list[str]]:
+    """The lines that the paper has too; empty if there is none."""
+    reported = {name: PAPER_RESULTS[recipe] for name in _names(results) if (recipe := _recipe(name)) in PAPER_RESULTS}
+    if not reported:
+        return []
+    names = list(next(iter(reported.values())))
+    return [["", *names], *([name, *(f"{one[figure]:.3f}" for figure in names)] for name, one in reported.items())]
+
+
+def _names(results: Sequence[Result]) -> list[str]:
+    return [result.cell.name for result in results]
+
+
+def _recipe(name: str) -> str:
+    """``central`` of ``central@mini-64``; a name with changes of a grid stays what it is."""
+    return name.partition("@")[0]
+
+
+def _cost_lines(readings: int, results: Sequence[Result]) -> list[list[str]]:
+    head = ["", "parameters", "steps", "GFLOP an example", "GFLOP of training", "examples per s"]
+    lines = [[*head, f"GFLOP of {readings} readings", f"s for {readings} readings"]]
+    for result in results:
+        cost, config = result.cost, result.cell.config
+        examples = result.step * config.batch_size
+        line = [f"{cost.parameters:,}", f"{result.step:,}", f"{cost.training_gflop:.3g}"]
+        line += [f"{cost.training_gflop * examples:,.0f}", f"{result.examples_per_second:.0f}"]
+        lines.append([result.cell.name, *line, f"{cost.readings_gflop:.3g}", f"{seconds_per_slice(result.found):.2f}"])
+    return lines
+
+
+def _grid(lines: Sequence[Sequence[str]]) -> str:
+    head, *body = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])
