@@ -13,8 +13,9 @@ from trainer.recipes.paper_results import PAPER_RESULTS
 
 def table_figures(counts: Sequence[int]) -> list[str]:
     """Names of the figures that the table shows of each line, for these numbers of readings."""
-    of_each = [(f"ged_{n}", f"ged_unbiased_{n}", f"dice_{n}") for n in counts]
-    return [*(word for name in sum(of_each, ()) for word in (name, f"{name}_pp")), f"hm_iou_{max(counts)}"]
+    of_each = [name for n in counts for name in (f"ged_{n}", f"dice_{n}")]
+    most = max(counts)
+    return [*(word for name in of_each for word in (name, f"{name}_pp")), f"ged_unbiased_{most}", f"hm_iou_{most}"]
 
 
 def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome) -> str:
