@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from trainer.__main__ import main
 
 STUDY = [
-    "ablate", "tiny", "--grid", "weighting=uniform,snr", "--set", "steps=8", "batch_size=2", "checkpoint_steps=1",
+    "ablate", "tiny", "--grid", "input_scale=1,0.1", "--set", "steps=8", "batch_size=2", "checkpoint_steps=1",
     "grid_px=32", "--data", "phantom:12", "--judge-on", "phantom:4", "--readings", "2", "--steps", "2",
 ]  # fmt: skip
 HERE = ["--device", "cpu", "--threads", "1"]
@@ -46,17 +47,18 @@ def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(tmp_path: P
     assert second.returncode == 0, said
     assert "2 of 2 lines" in shown
     table = (folder / "table.md").read_text()
-    assert re.search(r"^\| tiny,weighting=uniform \| [01]\.\d+ \[", table, re.MULTILINE)
-    assert re.search(r"^\| tiny,weighting=snr \| [\d,]+ \| 8 \| [\d.]+ \| \d", table, re.MULTILINE)
+    assert re.search(r"^\| tiny,input_scale=1 \| [01]\.\d+ \[", table, re.MULTILINE)
+    assert re.search(r"^\| tiny,input_scale=0.1 \| [\d,]+ \| 8 \| [\d.]+ \| \d", table, re.MULTILINE)
     lines = (folder / "slices.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 4
     assert lines[0].startswith(
         "model,slice,patient,seed,seconds,ged_2,ged_2_pp,dice_2,dice_2_pp,ged_unbiased_2,hm_iou_2"
     )
     assert "not for diagnosis" in table
+    assert (folder / "plot.png").exists() == (find_spec("matplotlib") is not None)
     found = json.loads((folder / "table.json").read_text())
     assert len(found["models"]) == 2
-    assert list(found["differences"]) == ["to", "tiny,weighting=snr"]
+    assert list(found["differences"]) == ["to", "tiny,input_scale=0.1"]
 
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/*.safetensors")}
     third = _start("ablate", "--resume", str(folder), *HERE)

@@ -10,6 +10,7 @@ import torch
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.ablation.folder import Judging, StudyRecord, begin, held, read_record, rows_file, run_folder
+from trainer.ablation.plot import axis_of
 from trainer.ablation.study import STUDIES, cells_of, usual_sampler
 from trainer.ablation.work import is_fitted
 from trainer.config import DataSource
@@ -54,6 +55,19 @@ def test_a_grid_is_every_combination() -> None:
     }
     assert cells[0].name == "central@toy,weighting=uniform,input_scale=1"
     assert len({cell.name for cell in cells}) == 6
+
+
+def test_a_study_along_one_number_has_an_axis() -> None:
+    assert list((axis_of(_cells("fig7-crop")) or {}).values()) == [-8, -6, -4, -2, 0, 2]
+    assert list((axis_of(_cells("fig8-central")) or {}).values()) == [1, 0.6, 0.3, 0.2, 0.1, 0.06, 0.03]
+    assert axis_of(_cells("central", grid=("seed=0,1,2",))) == {f"central@toy,seed={n}": n for n in range(3)}
+
+
+@pytest.mark.parametrize("name", ["table1", "table3-central", "negative"])
+def test_a_study_of_words_or_of_several_fields_has_none(name: str) -> None:
+    assert axis_of(_cells(name)) is None
+    assert axis_of(_cells("central", grid=("weighting=uniform,snr",))) is None
+    assert axis_of(_cells("central", grid=("input_scale=1,0.1", "seed=0,1"))) is None
 
 
 def test_an_override_reaches_every_cell() -> None:

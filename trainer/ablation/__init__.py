@@ -7,6 +7,7 @@ A study is a list of cells, each a complete configuration and how its model is r
     rows/CELL.jsonl        figures of single slices, as ``evaluate`` keeps them
     table.md, .csv, .json  what came out, so far
     slices.csv             the table's figures of every slice
+    plot.png, .svg         GED and Dice along the number in which the cells differ, if it is one
 
 Whatever is there is not done again. Any number of processes may work on one folder: each takes the cells that nobody
 else holds.

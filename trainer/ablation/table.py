@@ -13,10 +13,12 @@ from napari_ambiseg.models.segmenter import SamplingOptions
 from trainer.ablation.cost import cost_of
 from trainer.ablation.folder import StudyRecord, rows_file, run_folder
 from trainer.ablation.markdown import as_markdown, table_figures
+from trainer.ablation.plot import draw_study
 from trainer.ablation.result import Result
 from trainer.ablation.study import Cell
 from trainer.evaluation.candidates import choose_crop, describe
 from trainer.evaluation.data import EvaluationData, read_data
+from trainer.evaluation.figure import can_draw
 from trainer.evaluation.report import as_json
 from trainer.evaluation.run import evaluate_references
 from trainer.evaluation.session import Outcome, Request, evaluated, judged_of, protocol_of
@@ -27,6 +29,8 @@ from trainer.run_folder import LOG_FILE, result_file
 
 def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str:
     """Write ``table.md``, ``table.csv``, ``table.json`` and ``slices.csv``, and return the first.
+
+    Where matplotlib is installed, a study along one number gets ``plot.png`` and ``plot.svg`` as well.
 
     Args:
         folder: Of the study.
@@ -44,6 +48,8 @@ def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str
     write_output(folder / "table.csv", as_csv(outcome).encode())
     write_output(folder / "table.json", (json.dumps(as_json(outcome), indent=2, allow_nan=False) + "\n").encode())
     write_output(folder / "slices.csv", per_slice_csv(outcome, table_figures(record.judging.readings)).encode())
+    if can_draw():
+        draw_study(results, folder)
     return text
 
 

@@ -22,13 +22,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _DPI = 150
 
 
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
 def require_matplotlib() -> None:
     """Refuse plots where they cannot be drawn.
 
     Raises:
         SettingsError: If matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
+    if not can_draw():
         raise SettingsError(
             'plots need matplotlib, which is not installed; run `pip install "napari-ambiseg[train]"`, or leave --plots'
         )
