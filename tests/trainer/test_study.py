@@ -9,6 +9,7 @@ import torch
 
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
+from trainer.ablation.finished import finish, finished, weights_of
 from trainer.ablation.folder import Judging, StudyRecord, begin, held, read_record, rows_file, run_folder
 from trainer.ablation.plot import axis_of
 from trainer.ablation.study import STUDIES, cells_of, usual_sampler
@@ -149,3 +150,27 @@ def test_a_run_that_lacks_its_last_judgement_is_not_fitted_yet(
     assert not is_fitted(tmp_path, cell.config)
     assert resume(cell.config, discs, tmp_path, device=CPU, source=TRAINING).judged == 2
     assert is_fitted(tmp_path, cell.config)
+
+
+def test_a_line_is_finished_until_its_weights_or_its_rows_change(discs: SliceCollection, tmp_path: Path) -> None:
+    (cell,) = _cells("central", steps=1, batch_size=2, grid_px=16, warmup_steps=0, decay_steps=0)
+    assert finished(tmp_path, cell) is None
+    fit(cell.config, discs, run_folder(tmp_path, cell), device=CPU, source=TRAINING)
+    rows = rows_file(tmp_path, cell)
+    rows.parent.mkdir()
+    rows.touch()
+    finish(tmp_path, cell)
+    found = finished(tmp_path, cell)
+    assert found is not None
+    assert (found.step, found.candidate.kind, found.candidate.grid_px) == (1, "diffusion", 16)
+
+    weights = weights_of(tmp_path, cell)
+    kept = weights.read_bytes()
+    weights.write_bytes(kept + b"\0")
+    assert finished(tmp_path, cell) is None
+    weights.write_bytes(kept)
+    assert finished(tmp_path, cell) == found
+    weights.unlink()
+    assert finished(tmp_path, cell) == found
+    rows.unlink()
+    assert finished(tmp_path, cell) is None

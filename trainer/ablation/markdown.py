@@ -99,9 +99,9 @@ def _cost_lines(readings: int, results: Sequence[Result]) -> list[list[str]]:
     lines = [[*head, f"GFLOP of {readings} readings", f"s for {readings} readings"]]
     for result in results:
         cost, config = result.cost, result.cell.config
-        examples = result.step * config.batch_size
+        examples, pace = result.step * config.batch_size, result.examples_per_second
         line = [f"{cost.parameters:,}", f"{result.step:,}", f"{cost.training_gflop:.3g}"]
-        line += [f"{cost.training_gflop * examples:,.0f}", f"{result.examples_per_second:.0f}"]
+        line += [f"{cost.training_gflop * examples:,.0f}", "" if pace is None else f"{pace:.0f}"]
         lines.append([result.cell.name, *line, f"{cost.readings_gflop:.3g}", f"{seconds_per_slice(result.found):.2f}"])
     return lines
 

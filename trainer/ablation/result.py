@@ -16,11 +16,11 @@ class Result:
         step: Training steps behind the weights that were judged.
         found: Its figures.
         cost: What training and reading take.
-        examples_per_second: At which it was trained, the median of its log; NaN if the log is gone.
+        examples_per_second: At which it was trained, the median of its log; None if the log was gone.
     """
 
     cell: Cell
     step: int
     found: Evaluated
     cost: Cost
-    examples_per_second: float
+    examples_per_second: float | None

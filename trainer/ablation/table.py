@@ -1,22 +1,20 @@
 """What came out of a study so far: its finished lines, compared with the first of them on the same slices."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 from napari_ambiseg.io.output import write_output
-from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.models.segmenter import SamplingOptions
 from trainer.ablation.cost import cost_of
-from trainer.ablation.folder import StudyRecord, rows_file, run_folder
+from trainer.ablation.finished import finished
+from trainer.ablation.folder import StudyRecord, rows_file
 from trainer.ablation.markdown import as_markdown, table_figures
 from trainer.ablation.plot import draw_study
 from trainer.ablation.result import Result
 from trainer.ablation.study import Cell
-from trainer.evaluation.candidates import choose_crop, describe
+from trainer.evaluation.candidates import choose_crop
 from trainer.evaluation.data import EvaluationData, read_data
 from trainer.evaluation.figure import can_draw
 from trainer.evaluation.report import as_json
@@ -24,7 +22,6 @@ from trainer.evaluation.run import evaluate_references
 from trainer.evaluation.session import Outcome, Request, evaluated, judged_of, protocol_of
 from trainer.evaluation.summary import compare, slices_of, summarise
 from trainer.evaluation.tables import as_csv, per_slice_csv
-from trainer.run_folder import LOG_FILE, result_file
 
 
 def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str:
@@ -53,10 +50,10 @@ def write_tables(folder: Path, record: StudyRecord, done: Sequence[Cell]) -> str
     return text
 
 
-def _request(record: StudyRecord, cell: Cell, weights: Path, keep: Path) -> Request:
+def _request(record: StudyRecord, cell: Cell, weights: str, keep: Path) -> Request:
     judging = record.judging
     return Request(
-        weights=(str(weights),),
+        weights=(weights,),
         data=judging.data,
         split=judging.split,
         readings=judging.readings,
@@ -69,24 +66,15 @@ def _request(record: StudyRecord, cell: Cell, weights: Path, keep: Path) -> Requ
 
 
 def _result(folder: Path, record: StudyRecord, cell: Cell, data: EvaluationData) -> Result:
-    run = run_folder(folder, cell)
-    weights = run / result_file(cell.config, run)
-    request = _request(record, cell, weights, rows_file(folder, cell))
-    candidates = describe(request.weights)
-    protocol = protocol_of(request, candidates[0], data, choose_crop(candidates, None, None))
-    found = evaluated(request, candidates[0], protocol, data)
-    named = replace(found, candidate=replace(found.candidate, label=cell.name))
-    step = int(read_header(weights).training["step"])
+    """The figures of a finished line, from its rows alone: its weights may be gone."""
+    known = finished(folder, cell)
+    assert known is not None
+    request = _request(record, cell, known.candidate.weights, rows_file(folder, cell))
+    protocol = protocol_of(request, known.candidate, data, choose_crop([known.candidate], None, None))
+    found = evaluated(request, known.candidate, protocol, data)
+    named = replace(found, candidate=replace(known.candidate, label=cell.name))
     cost = cost_of(cell.config, request.options, max(request.readings))
-    return Result(cell, step, named, cost, _examples_per_second(run / LOG_FILE))
-
-
-def _examples_per_second(log: Path) -> float:
-    """The median of a run's log: pauses, and hours in which the machine was busy, count little."""
-    if not log.is_file():
-        return math.nan
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return median([line["examples_per_second"] for line in lines if "examples_per_second" in line] or [math.nan])
+    return Result(cell, known.step, named, cost, known.examples_per_second)
 
 
 def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationData) -> Outcome:
@@ -94,7 +82,7 @@ def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationDat
     slices = slices_of([row.patient for row in first.rows], first.protocol)
     references = evaluate_references(data, first.protocol)
     return Outcome(
-        request=_request(record, results[0].cell, Path(first.candidate.weights), Path()),
+        request=_request(record, results[0].cell, first.candidate.weights, Path()),
         data=data,
         slices=slices,
         models=tuple(result.found for result in results),

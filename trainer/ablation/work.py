@@ -1,6 +1,5 @@
 """Does what is missing of a study: fits and judges its cells, each in a process of its own."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +7,12 @@ from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import read_header
 from trainer.ablation.child import trainer
+from trainer.ablation.finished import finish, finished, weights_of
 from trainer.ablation.folder import StudyRecord, held, rows_file, run_folder
 from trainer.ablation.study import Cell
 from trainer.config import FitConfig
 from trainer.data.sources import is_phantom
-from trainer.run_folder import MODEL_FILE, result_file
+from trainer.run_folder import MODEL_FILE
 from trainer.state import has_state, read_state
 
 DONE, BUSY = "done", "another process is at it"
@@ -56,16 +56,17 @@ def work(folder: Path, record: StudyRecord, machine: Machine) -> dict[str, str]:
 
 
 def _do(folder: Path, record: StudyRecord, cell: Cell, machine: Machine) -> str:
+    if finished(folder, cell):
+        return DONE
     run = run_folder(folder, cell)
     if not is_fitted(run, cell.config):
         if code := trainer(_fit_words(run, record, cell, machine)):
             return f"fit ended with exit code {code}"
         if not is_fitted(run, cell.config):
             return "fit ended before its last step"
-    if not is_judged(folder, cell):
-        if code := trainer(_evaluate_words(folder, record, cell, machine)):
-            return f"evaluate ended with exit code {code}"
-        write_atomically(_mark(folder, cell), _digest(folder, cell))
+    if code := trainer(_evaluate_words(folder, record, cell, machine)):
+        return f"evaluate ended with exit code {code}"
+    finish(folder, cell)
     return DONE
 
 
@@ -78,25 +79,6 @@ def work_together(folder: Path, record: StudyRecord, machine: Machine, workers: 
     share = [] if machine.devices is None else ["--devices", str(machine.devices)]
     trainer(["ablate", "--resume", str(folder), *machine.words(), *share], processes=workers)
     return work(folder, record, machine)
-
-
-def is_judged(folder: Path, cell: Cell) -> bool:
-    """Whether the figures of a cell's slices are all kept, and those of the weights that are its result now."""
-    mark = _mark(folder, cell)
-    return mark.is_file() and mark.read_bytes() == _digest(folder, cell)
-
-
-def _mark(folder: Path, cell: Cell) -> Path:
-    return rows_file(folder, cell).with_suffix(".done")
-
-
-def _digest(folder: Path, cell: Cell) -> bytes:
-    return hashlib.sha256(_weights(folder, cell).read_bytes()).hexdigest().encode()
-
-
-def _weights(folder: Path, cell: Cell) -> Path:
-    run = run_folder(folder, cell)
-    return run / result_file(cell.config, run)
 
 
 def is_fitted(run: Path, config: FitConfig) -> bool:
@@ -126,7 +108,7 @@ def _evaluate_words(folder: Path, record: StudyRecord, cell: Cell, machine: Mach
     judging = record.judging
     return [
         "evaluate",
-        str(_weights(folder, cell)),
+        str(weights_of(folder, cell)),
         *("--data", *judging.data, "--split", judging.split),
         *("--readings", *map(str, judging.readings), "--steps", str(judging.steps), "--sampler", judging.sampler),
         *("--threshold", str(judging.threshold), "--seed", str(judging.seed), "--guidance", str(cell.guidance)),
