@@ -18,7 +18,7 @@ from napari_ambiseg.engine import GreyScale, Sampled, SamplingOptions, SliceInpu
 from napari_ambiseg.models.checkpoint import Grid, Header, Model
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import Network
-from napari_ambiseg.models.unet import NAMED_SIZES, named_size
+from napari_ambiseg.models.unet_config import NAMED_SIZES, named_size
 
 _WIDTHS = (32, 32, 64, 128)
 

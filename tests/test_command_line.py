@@ -18,7 +18,7 @@ from napari_ambiseg.errors import ComputeError
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.readings.agreement import compare
 from napari_ambiseg.readings.collection import SliceCollection
 from napari_ambiseg.readings.relative_area import relative_area

@@ -5,7 +5,7 @@ from typing import Any
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import named_network
 from napari_ambiseg.models.prob_backbone import ProbBackboneConfig
-from napari_ambiseg.models.unet import UNetConfig
+from napari_ambiseg.models.unet_config import UNetConfig
 from trainer.config import FitConfig
 
 

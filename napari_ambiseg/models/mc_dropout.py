@@ -22,8 +22,10 @@ from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import SeededNoise, State
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.models.blocks import Stage
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.models.unet import Stage, UNet, UNetConfig
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import UNetConfig
 
 
 @dataclass(frozen=True, slots=True)

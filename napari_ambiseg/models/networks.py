@@ -10,9 +10,10 @@ from typing import Annotated, Any, cast
 from pydantic import Discriminator, Tag
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models import prob_backbone, unet
+from napari_ambiseg.models import prob_backbone, unet_config
 from napari_ambiseg.models.prob_backbone import ProbBackbone, ProbBackboneConfig
-from napari_ambiseg.models.unet import UNet, UNetConfig
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import UNetConfig
 
 Network = UNet | ProbBackbone
 """Call it with (x, t) for its output, or ask for ``features(x, t)``, its last feature map."""
@@ -30,7 +31,7 @@ NetworkConfig = Annotated[
 ]
 
 _SIZES: dict[str, tuple[type[UNetConfig] | type[ProbBackboneConfig], dict[str, dict[str, Any]]]] = {
-    "unet": (UNetConfig, unet.NAMED_SIZES),
+    "unet": (UNetConfig, unet_config.NAMED_SIZES),
     "prob-unet": (ProbBackboneConfig, prob_backbone.NAMED_SIZES),
 }
 

@@ -34,8 +34,8 @@ from torch.nn import functional
 
 from napari_ambiseg.diffusion.sampling import SeededNoise, State
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.models.blocks import require_multiple
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.models.unet import require_multiple
 
 LABELS = 2
 """Background and foreground."""
@@ -93,7 +93,7 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
     "paper": {},
     # For CPUs: fewer resolutions, all narrower.
     "small": {"width": 12, "multipliers": (1, 2, 3, 4, 4), "latent_levels": 4},
-    # For tables on a CPU; see ``unet.NAMED_SIZES``.
+    # For tables on a CPU; see ``unet_config.NAMED_SIZES``.
     "mini": {"width": 12, "multipliers": (1, 2, 2, 2), "latent_levels": 3},
     # For tests: fits a toy in seconds.
     "tiny": {"width": 8, "multipliers": (1, 2, 2, 2), "latent_levels": 3},

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.unet import TimeEmbedding, require_groups, require_multiple, require_time_embedding, zero
+from napari_ambiseg.models.blocks import TimeEmbedding, require_multiple, zero
+from napari_ambiseg.models.unet_config import require_groups, require_time_embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
     "paper": {"in_channels": 2},
     # For CPUs and grids of 64 x 64.
     "small": {"in_channels": 2, "channels": (20, 40, 80, 160), "norm_groups": 4},
-    # For tables on a CPU; see ``unet.NAMED_SIZES``.
+    # For tables on a CPU; see ``unet_config.NAMED_SIZES``.
     "mini": {"in_channels": 2, "channels": (10, 20, 40), "norm_groups": 5},
     # For tests: fits a toy in seconds.
     "tiny": {"in_channels": 2, "channels": (8, 16, 32), "norm_groups": 4},

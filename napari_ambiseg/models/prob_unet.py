@@ -27,11 +27,12 @@ from torch.nn import functional
 
 from napari_ambiseg.diffusion.sampling import SeededNoise, State
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.models.blocks import require_multiple
 from napari_ambiseg.models.latent import Latent, LatentConfig, LatentNoise
 from napari_ambiseg.models.networks import NetworkConfig, build_network
 from napari_ambiseg.models.prob_backbone import ContractingPath, he
 from napari_ambiseg.models.segmenter import SamplingOptions, register
-from napari_ambiseg.models.unet import require_groups, require_multiple
+from napari_ambiseg.models.unet_config import require_groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from benchmarks import models, processes, report, sampling
 from benchmarks.__main__ import NAMES
 from benchmarks.harness import SCRATCH, CannotRun, Figures, Found, Plan, Row, row, spread
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 
 ROOT = Path(__file__).resolve().parents[2]
 WINDOWS = ("slider", "event_loop")

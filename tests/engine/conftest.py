@@ -13,7 +13,7 @@ from napari_ambiseg.diffusion.sampling import State
 from napari_ambiseg.models.checkpoint import Grid, Header, Model, save_checkpoint
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 
 
 class Thresholder:

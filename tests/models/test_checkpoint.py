@@ -28,7 +28,7 @@ from napari_ambiseg.models.checkpoint import (
 )
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.readings.intensity import Intensity
 
 CONFIG = DiffusionConfig(named_size("tiny"), input_scale=0.2)

@@ -17,7 +17,7 @@ from napari_ambiseg.models.checkpoint import Grid, Header, Model
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.phantom import bundled_slices
 
 IMAGE = torch.linspace(-0.5, 2, 256).view(1, 16, 16)

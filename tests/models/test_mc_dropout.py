@@ -11,7 +11,7 @@ from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
 from napari_ambiseg.models.mc_dropout import DropoutConv2d, MCDropoutConfig, MCDropoutSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, build
-from napari_ambiseg.models.unet import UNetConfig, named_size
+from napari_ambiseg.models.unet_config import UNetConfig, named_size
 
 IMAGE = torch.linspace(-0.5, 2, 256).view(1, 16, 16)
 UNET = named_size("tiny", in_channels=1, time_embedding=0)

@@ -11,7 +11,8 @@ from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, Diffusion
 from napari_ambiseg.models.networks import build_network, named_network
 from napari_ambiseg.models.prob_backbone import ConvBlock, ProbBackbone, ProbBackboneConfig
 from napari_ambiseg.models.segmenter import build
-from napari_ambiseg.models.unet import UNet, UNetConfig
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import UNetConfig
 
 TINY = ProbBackboneConfig(in_channels=2, channels=(8, 16), norm_groups=4, time_embedding=8)
 

@@ -14,7 +14,7 @@ from napari_ambiseg.errors import CheckpointError, InputImageError, SettingsErro
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, brief, build
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 
 IMAGE = torch.linspace(-0.5, 2, 256).view(1, 16, 16)
 

@@ -9,16 +9,9 @@ import torch
 from torch import nn
 
 from napari_ambiseg.errors import InputImageError, SettingsError
-from napari_ambiseg.models.unet import (
-    NAMED_SIZES,
-    SelfAttention,
-    UNet,
-    UNetConfig,
-    attend,
-    named_size,
-    sinusoids,
-    window_side,
-)
+from napari_ambiseg.models.blocks import SelfAttention, attend, sinusoids, window_side
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import NAMED_SIZES, UNetConfig, named_size
 
 TINY = {"channels": (8, 16), "blocks": (1, 1), "middle_blocks": 2, "norm_groups": 4, "time_embedding": 8}
 

@@ -18,7 +18,7 @@ from napari_ambiseg import engine
 from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, write_lidc_hdf5
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.readings.agreement import ged
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main

@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from trainer.__main__ import main
 from trainer.evaluation.pages import square_around
 

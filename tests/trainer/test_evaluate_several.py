@@ -23,7 +23,7 @@ from torch import nn
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
 from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.readings.calibration import expected_calibration_error
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.__main__ import main

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.mc_dropout import MCDropoutConfig, MCDropoutSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from trainer.config import FitConfig
 from trainer.data.batches import Batch
 from trainer.objectives.objective import Objective

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.engine.backends.onnx_graph import Graph, Map
-from napari_ambiseg.models.unet import ResidualBlock, SelfAttention, TimeEmbedding, Upsample, window_side
+from napari_ambiseg.models.blocks import ResidualBlock, SelfAttention, TimeEmbedding, Upsample, window_side
 
 _QUERIES = 512  # logits of so many pixels at a time; at 64 x 64 pixels 6 % quicker than all at once
 
@@ -128,7 +128,7 @@ def plus_time(graph: Graph, x: Map, module: nn.Linear, embedding: str) -> Map:
 
 
 def residual_block(graph: Graph, x: Map, block: ResidualBlock, embedding: str | None) -> Map:
-    """See ``models.unet.ResidualBlock``."""
+    """See ``models.blocks.ResidualBlock``."""
     h = conv(graph, activated(graph, group_norm(graph, x, block.norm1)), block.conv1)
     if block.time is not None and embedding is not None and block.norm2.num_groups != h.channels:
         h = plus_time(graph, h, block.time, embedding)

@@ -12,8 +12,9 @@ from torch import nn
 from napari_ambiseg.engine.backends import onnx_layers as layers
 from napari_ambiseg.engine.backends.onnx_graph import Graph, Map
 from napari_ambiseg.errors import EngineError
+from napari_ambiseg.models.blocks import Downsample, SelfAttention, Stage, Upsample
 from napari_ambiseg.models.prob_backbone import ConvBlock, ProbBackbone
-from napari_ambiseg.models.unet import Downsample, SelfAttention, Stage, UNet, Upsample
+from napari_ambiseg.models.unet import UNet
 
 
 def network_model(network: nn.Module, size: tuple[int, int]) -> bytes:

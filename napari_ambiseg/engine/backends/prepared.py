@@ -26,18 +26,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_ambiseg.models.segmenter import Network
-from napari_ambiseg.models.unet import (
+from napari_ambiseg.models.blocks import (
     Downsample,
     ResidualBlock,
     SelfAttention,
     Stage,
     TimeEmbedding,
-    UNet,
     Upsample,
     attend,
     require_multiple,
 )
+from napari_ambiseg.models.segmenter import Network
+from napari_ambiseg.models.unet import UNet
 
 _PARTS = (
     *(UNet, Stage, ResidualBlock, SelfAttention, Downsample, Upsample, TimeEmbedding),

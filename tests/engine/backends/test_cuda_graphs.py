@@ -12,7 +12,8 @@ from napari_ambiseg.engine.backends.cuda_graphs import CudaGraphBackend, Graphed
 from napari_ambiseg.errors import EngineError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import IteratedSegmenter, Network, SamplingOptions, Segmenter
-from napari_ambiseg.models.unet import UNet, named_size
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import named_size
 
 CPU = torch.device("cpu")
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")

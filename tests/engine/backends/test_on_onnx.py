@@ -20,7 +20,7 @@ from napari_ambiseg.models.checkpoint import Grid, Header, Model
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.networks import named_network
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 
 ROUNDING = 2e-5  # of x_hat, which is at most 1
 

@@ -8,7 +8,7 @@ from napari_ambiseg.engine.backends.onnx_networks import network_model
 from napari_ambiseg.errors import AmbisegError, EngineError
 from napari_ambiseg.models.networks import build_network, named_network
 from napari_ambiseg.models.prob_backbone import ProbBackboneConfig
-from napari_ambiseg.models.unet import UNetConfig
+from napari_ambiseg.models.unet_config import UNetConfig
 
 SMALL = {"channels": (8, 16), "blocks": (1, 1), "norm_groups": 8, "middle_blocks": 1}
 UNETS = {

@@ -13,7 +13,8 @@ from napari_ambiseg.engine.backends.prepared import prepared
 from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.models.mc_dropout import MCDropoutConfig, MCDropoutSegmenter
 from napari_ambiseg.models.networks import build_network, named_network
-from napari_ambiseg.models.unet import UNet, UNetConfig, named_size
+from napari_ambiseg.models.unet import UNet
+from napari_ambiseg.models.unet_config import UNetConfig, named_size
 
 SIZES = [
     named_size("tiny"),

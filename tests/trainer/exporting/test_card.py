@@ -6,7 +6,7 @@ import pytest
 
 from napari_ambiseg.models.checkpoint import Header, Model
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from trainer.config import FitConfig
 from trainer.exporting.card import CardFacts, card, may_replace
 from trainer.exporting.figures import figures_table

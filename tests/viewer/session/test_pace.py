@@ -13,7 +13,7 @@ from napari_ambiseg.engine import SamplingOptions
 from napari_ambiseg.models.diffusion_segmenter import DiffusionConfig, DiffusionSegmenter
 from napari_ambiseg.models.latent import LatentConfig
 from napari_ambiseg.models.prob_unet import ProbUNetConfig, ProbUNetSegmenter
-from napari_ambiseg.models.unet import named_size
+from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.viewer.session.pace import Paces, pace_path, told
 from napari_ambiseg.viewer.session.result import Result
 from napari_ambiseg.viewer.session.settings import Settings
