@@ -40,7 +40,8 @@ def ablate_command(
 ) -> None:
     """Fit and judge every line of a table. Stop it at any time; `--resume FOLDER` goes on, also from several shells."""
     from trainer.ablation.child import Stopped
-    from trainer.ablation.folder import Judging, StudyRecord, begin, read_record
+    from trainer.ablation.folder import StudyRecord, begin, read_record
+    from trainer.ablation.judging import Judging
     from trainer.ablation.study import STUDIES, cells_of, usual_sampler
     from trainer.ablation.work import Machine
     from trainer.config import DataSource, parse_overrides
@@ -102,12 +103,13 @@ def _work(folder: Path, record: "StudyRecord", machine: "Machine", workers: int)
 
 
 def _report(folder: Path, record: "StudyRecord", outcomes: dict[str, str]) -> None:
+    from trainer.ablation.finished import finished_cells
     from trainer.ablation.table import write_tables
     from trainer.ablation.work import BUSY, DONE
 
-    done = [cell for cell in record.cells if outcomes[cell.name] == DONE]
-    if done:
-        typer.echo(write_tables(folder, record, done))
+    if table := write_tables(folder, record):
+        typer.echo(table)
+        done = finished_cells(folder, record.cells)
         typer.echo(f"{len(done)} of {len(record.cells)} lines; the table is {folder / 'table.md'}")
     for name, outcome in outcomes.items():
         if outcome != DONE:

@@ -100,7 +100,7 @@ class RunFolder:
                 leftover.unlink(missing_ok=True)
             write_atomically(self.path / CONFIG_FILE, (self._described.model_dump_json(indent=2) + "\n").encode())
             # Later steps were lost with the processes that made them, and are done again.
-            self._write_log(line for line in self._read_log() if line["step"] <= step)
+            self._write_log(line for line in read_log(self.path) if line["step"] <= step)
         except OSError as error:
             raise _not_writable(self.path, error) from error
 
@@ -108,7 +108,7 @@ class RunFolder:
         """Add a line; figures of a step that has one already join it. Raises as ``save``."""
         line = {"step": step} | {name: _finite(value) for name, value in figures.items()}
         with self._resumable():
-            lines = self._read_log() if step == self._last_logged else []
+            lines = read_log(self.path) if step == self._last_logged else []
             if lines:
                 self._write_log([*lines[:-1], lines[-1] | line])
             else:
@@ -177,21 +177,21 @@ class RunFolder:
             "torch": torch.__version__,
         }
 
-    def _read_log(self) -> list[dict[str, Any]]:
-        """The whole lines; a killed run may leave a part of one."""
-        path = self.path / LOG_FILE
-        lines: list[dict[str, Any]] = []
-        for text in path.read_text().splitlines() if path.exists() else []:
-            try:
-                lines.append(cast("dict[str, Any]", json.loads(text)))
-            except json.JSONDecodeError:
-                continue
-        return lines
-
     def _write_log(self, lines: Iterable[dict[str, Any]]) -> None:
         kept = list(lines)
         write_atomically(self.path / LOG_FILE, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._last_logged = kept[-1]["step"] if kept else 0
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's log; a killed run may leave a part of one. Empty if there is no log."""
+    path, lines = folder / LOG_FILE, list[dict[str, Any]]()
+    for text in path.read_text().splitlines() if path.exists() else []:
+        try:
+            lines.append(cast("dict[str, Any]", json.loads(text)))
+        except json.JSONDecodeError:
+            continue
+    return lines
 
 
 def _not_writable(folder: Path, error: OSError) -> SettingsError:

@@ -170,7 +170,8 @@ def test_two_processes_have_the_gradient_of_the_whole_batch_for_every_kind(kind:
         loss, gradient = alone[f"loss {step}"], alone[f"gradient {step}"]
         torch.testing.assert_close(shared[f"loss {step}"], loss, rtol=1e-5, atol=0)
         # PHiSeg's lowest batch norms see as few numbers as the batch has examples, and enlarge rounding by thousands.
-        assert (shared[f"gradient {step}"] - gradient).norm() <= 1e-3 * gradient.norm()
+        bound = 1e-3 if kind == "phiseg" else 1e-4
+        assert (shared[f"gradient {step}"] - gradient).norm() <= bound * gradient.norm()
 
 
 class _Threads:

@@ -1,5 +1,6 @@
 """What a study is made of, where it lies, and that nobody does the same cell twice."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import torch
 
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
-from trainer.ablation.finished import finish, finished, weights_of
-from trainer.ablation.folder import Judging, StudyRecord, begin, held, read_record, rows_file, run_folder
+from trainer.ablation.finished import finish, finished, finished_cells
+from trainer.ablation.folder import StudyRecord, begin, held, read_record, rows_file, run_folder
+from trainer.ablation.judging import Judging
 from trainer.ablation.plot import axis_of
 from trainer.ablation.study import STUDIES, cells_of, usual_sampler
 from trainer.ablation.work import is_fitted
@@ -18,11 +20,14 @@ from trainer.config import DataSource
 from trainer.fit import fit, resume
 from trainer.loop import start_run
 from trainer.recipes import named_recipe
+from trainer.recipes.paper_results import paper_figures
+from trainer.run_folder import LOG_FILE
 from trainer.validation import Validator
 
 CPU = torch.device("cpu")
 TRAINING = DataSource(names=("phantom",))
 JUDGING = Judging(data=("phantom",), split="val")
+PHANTOM = Judging(data=("phantom:4",), split="val", readings=(2,), steps=1)
 
 
 def _cells(*names: str, grid: tuple[str, ...] = (), scale: str | None = "toy", **overrides: object):  # type: ignore[no-untyped-def]
@@ -59,16 +64,51 @@ def test_a_grid_is_every_combination() -> None:
 
 
 def test_a_study_along_one_number_has_an_axis() -> None:
-    assert list((axis_of(_cells("fig7-crop")) or {}).values()) == [-8, -6, -4, -2, 0, 2]
-    assert list((axis_of(_cells("fig8-central")) or {}).values()) == [1, 0.6, 0.3, 0.2, 0.1, 0.06, 0.03]
-    assert axis_of(_cells("central", grid=("seed=0,1,2",))) == {f"central@toy,seed={n}": n for n in range(3)}
+    assert _axis("fig7-crop") == ("weighting", [-8, -6, -4, -2, 0, 2])
+    assert _axis("fig8-central") == ("input_scale", [1, 0.6, 0.3, 0.2, 0.1, 0.06, 0.03])
+    assert _axis("central", "seed=0,1,2") == ("seed", [0, 1, 2])
+    assert _axis("central", "augment.flip=0,0.5") == ("augment.flip", [0, 0.5])
 
 
-@pytest.mark.parametrize("name", ["table1", "table3-central", "negative"])
-def test_a_study_of_words_or_of_several_fields_has_none(name: str) -> None:
-    assert axis_of(_cells(name)) is None
-    assert axis_of(_cells("central", grid=("weighting=uniform,snr",))) is None
-    assert axis_of(_cells("central", grid=("input_scale=1,0.1", "seed=0,1"))) is None
+def _axis(name: str, *grid: str) -> tuple[str, list[float]] | None:
+    found = axis_of(_cells(name, grid=grid))
+    return found and (found[0], list(found[1].values()))
+
+
+@pytest.mark.parametrize(
+    ("name", "grid"),
+    [
+        ("table1", ()),
+        ("table3-central", ()),
+        ("negative", ()),
+        ("central", ("weighting=uniform,snr",)),
+        ("central", ("input_scale=1,0.1", "seed=0,1")),
+        ("central", ("augment.flip=0,0.5", "seed=0,1")),
+    ],
+)
+def test_a_study_of_words_or_of_several_fields_has_none(name: str, grid: tuple[str, ...]) -> None:
+    assert _axis(name, *grid) is None
+
+
+@pytest.mark.parametrize("scale", [None, "mini-64"])
+def test_the_papers_figures_stand_beside_its_own_systems(scale: str | None) -> None:
+    table_1, table_2 = (_cells(name, scale=scale) for name in ("table1", "table2"))
+    reported = [paper_figures(cell.config) for cell in table_1]
+    assert [one is None for one in reported] == [False] * 6 + [True] * 2  # two that the paper does not have
+    assert reported[0] == {
+        "ged_4": 0.330, "ged_4_pp": 0.304, "dice_4": 0.488, "dice_4_pp": 0.507, "ged_16": 0.233, "dice_16": 0.486
+    }  # fmt: skip
+    assert (paper_figures(table_2[5].config) or {})["ged_4_pp"] == 0.534  # PHiSeg on crops
+
+
+def test_the_papers_figures_do_not_stand_beside_anything_else() -> None:
+    changed = [
+        *_cells("central", grid=("prediction=x,eps",)),
+        *_cells("central", steps=7, decay_steps=2),
+        *_cells("fig8-central"),
+        *_cells("lidc-small-64", scale=None),
+    ]
+    assert [paper_figures(cell.config) for cell in changed] == [None] * len(changed)
 
 
 def test_an_override_reaches_every_cell() -> None:
@@ -152,25 +192,40 @@ def test_a_run_that_lacks_its_last_judgement_is_not_fitted_yet(
     assert is_fitted(tmp_path, cell.config)
 
 
-def test_a_line_is_finished_until_its_weights_or_its_rows_change(discs: SliceCollection, tmp_path: Path) -> None:
-    (cell,) = _cells("central", steps=1, batch_size=2, grid_px=16, warmup_steps=0, decay_steps=0)
+def test_a_finished_line_stays_finished_whatever_becomes_of_its_run(discs: SliceCollection, tmp_path: Path) -> None:
+    cells = _cells("central", steps=1, batch_size=2, grid_px=16, warmup_steps=0, decay_steps=0)
+    record, (cell,) = StudyRecord(cells=cells, training=TRAINING, judging=PHANTOM), cells
     assert finished(tmp_path, cell) is None
-    fit(cell.config, discs, run_folder(tmp_path, cell), device=CPU, source=TRAINING)
+    run, rows = run_folder(tmp_path, cell), rows_file(tmp_path, cell)
+    fit(cell.config, discs, run, device=CPU, source=TRAINING)
+    rows.parent.mkdir()
+    rows.touch()
+    done = finish(tmp_path, record, cell)
+    assert (done.step, done.candidate.kind, done.candidate.grid_px) == (1, "diffusion", 16)
+    assert done.protocol.steps == PHANTOM.steps
+    shutil.rmtree(run)
+    assert finished_cells(tmp_path, cells) == {cell: done}
+    rows.unlink()
+    assert finished(tmp_path, cell) is None
+
+
+def test_the_pace_of_a_torn_log_is_that_of_its_whole_lines(discs: SliceCollection, tmp_path: Path) -> None:
+    cells = _cells("central", grid=("log_steps=1",), steps=3, batch_size=2, grid_px=16, warmup_steps=0, decay_steps=0)
+    record, (cell,) = StudyRecord(cells=cells, training=TRAINING, judging=PHANTOM), cells
+    run = run_folder(tmp_path, cell)
+    fit(cell.config, discs, run, device=CPU, source=TRAINING)
+    log = run / LOG_FILE
+    log.write_text(log.read_text()[:-9])
+    assert (finish(tmp_path, record, cell).examples_per_second or 0) > 0
+    log.unlink()
+    assert finish(tmp_path, record, cell).examples_per_second is None
+
+
+def test_a_damaged_record_says_what_to_do(tmp_path: Path) -> None:
+    (cell,) = _cells("central")
     rows = rows_file(tmp_path, cell)
     rows.parent.mkdir()
     rows.touch()
-    finish(tmp_path, cell)
-    found = finished(tmp_path, cell)
-    assert found is not None
-    assert (found.step, found.candidate.kind, found.candidate.grid_px) == (1, "diffusion", 16)
-
-    weights = weights_of(tmp_path, cell)
-    kept = weights.read_bytes()
-    weights.write_bytes(kept + b"\0")
-    assert finished(tmp_path, cell) is None
-    weights.write_bytes(kept)
-    assert finished(tmp_path, cell) == found
-    weights.unlink()
-    assert finished(tmp_path, cell) == found
-    rows.unlink()
-    assert finished(tmp_path, cell) is None
+    rows.with_suffix(".json").write_text("{")
+    with pytest.raises(DataFileError, match=r"is damaged .*; delete it"):
+        finished(tmp_path, cell)

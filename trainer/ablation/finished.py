@@ -1,22 +1,26 @@
 """What is remembered of a finished line, so that its table can be made again when its run is gone.
 
-It lies beside the rows: with ``study.json`` and ``rows`` alone, a few megabytes, a study makes its tables anew. Weights
-that are there must be those that were judged; weights that are gone are not missed.
+It lies beside the rows: with ``study.json`` and ``rows`` alone, a few megabytes, a study makes its tables anew, also
+with a later version of this package. A finished line stays what it is, whatever becomes of its run.
 """
 
-import hashlib
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from napari_ambiseg.files import write_atomically
+from napari_ambiseg.errors import DataFileError
+from napari_ambiseg.io.output import write_output
 from napari_ambiseg.models.checkpoint import read_header
-from trainer.ablation.folder import rows_file, run_folder
+from trainer.ablation.cost import Cost, cost_of
+from trainer.ablation.folder import StudyRecord, rows_file, run_folder
 from trainer.ablation.study import Cell
-from trainer.evaluation.candidates import Candidate, describe
-from trainer.run_folder import LOG_FILE, result_file
+from trainer.evaluation.candidates import Candidate, choose_crop, describe
+from trainer.evaluation.data import read_data
+from trainer.evaluation.protocol import Protocol
+from trainer.evaluation.session import protocol_of
+from trainer.run_folder import read_log, result_file
 
 
 class Finished(BaseModel):
@@ -24,14 +28,18 @@ class Finished(BaseModel):
 
     Attributes:
         candidate: The model that was judged.
-        step: Training steps behind its weights.
-        examples_per_second: At which it was trained; None if its log was gone.
+        protocol: How.
+        step: Training steps behind its weights: of the best judgement, where these are its result.
+        cost: What its training and its readings take.
+        examples_per_second: At which it was trained, the median of its log; None if its log was gone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidate: Candidate
+    protocol: Protocol
     step: int
+    cost: Cost
     examples_per_second: float | None
 
 
@@ -41,41 +49,52 @@ def weights_of(folder: Path, cell: Cell) -> Path:
     return run / result_file(cell.config, run)
 
 
-def finish(folder: Path, cell: Cell) -> None:
+def finish(folder: Path, record: StudyRecord, cell: Cell) -> Finished:
     """Remember that all slices of a cell are judged.
 
     Raises:
         CheckpointError: If its weights cannot be read.
+        DataFileError: If the record cannot be written.
     """
-    weights = weights_of(folder, cell)
+    weights, judging = weights_of(folder, cell), record.judging
+    request = judging.request(cell, str(weights), keep=rows_file(folder, cell))
+    (candidate,) = describe(request.weights)
+    data = read_data(judging.data, judging.split, limit=judging.limit, seed=judging.seed)
+    paces = [line["examples_per_second"] for line in read_log(weights.parent) if "examples_per_second" in line]
     done = Finished(
-        candidate=describe([str(weights)])[0],
+        candidate=candidate,
+        protocol=protocol_of(request, candidate, data, choose_crop([candidate], None, None)),
         step=int(read_header(weights).training["step"]),
-        examples_per_second=_examples_per_second(weights.parent / LOG_FILE),
+        cost=cost_of(cell.config, request.options, max(request.readings)),
+        examples_per_second=median(paces) if paces else None,
     )
-    write_atomically(_file(folder, cell), (done.model_dump_json(indent=2) + "\n").encode())
+    write_output(_file(folder, cell), (done.model_dump_json(indent=2) + "\n").encode())
+    return done
 
 
 def finished(folder: Path, cell: Cell) -> Finished | None:
-    """What is remembered of a cell; None if nothing is, or its weights are no longer those that were judged."""
+    """What is remembered of a cell; None if it is not finished.
+
+    Raises:
+        DataFileError: If the record is damaged.
+    """
+    path = _file(folder, cell)
+    if not (path.is_file() and rows_file(folder, cell).is_file()):
+        return None
     try:
-        found = Finished.model_validate_json(_file(folder, cell).read_text())
-    except (OSError, ValidationError, UnicodeDecodeError):
-        return None
-    weights = weights_of(folder, cell)
-    if weights.is_file() and hashlib.sha256(weights.read_bytes()).hexdigest() != found.candidate.sha256:
-        return None
-    return found if rows_file(folder, cell).is_file() else None
+        return Finished.model_validate_json(path.read_text())
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        raise DataFileError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); delete it, and the line is judged again if its run is "
+            "still there, and otherwise trained again"
+        ) from error
+
+
+def finished_cells(folder: Path, cells: Sequence[Cell]) -> dict[Cell, Finished]:
+    """Those that are finished, whoever finished them, and what is remembered of each."""
+    found = ((cell, finished(folder, cell)) for cell in cells)
+    return {cell: known for cell, known in found if known is not None}
 
 
 def _file(folder: Path, cell: Cell) -> Path:
     return rows_file(folder, cell).with_suffix(".json")
-
-
-def _examples_per_second(log: Path) -> float | None:
-    """The median of a run's log: pauses, and hours in which the machine was busy, count little."""
-    if not log.is_file():
-        return None
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    paces = [line["examples_per_second"] for line in lines if "examples_per_second" in line]
-    return median(paces) if paces else None

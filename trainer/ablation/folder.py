@@ -12,36 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.files import write_atomically
+from trainer.ablation.judging import Judging
 from trainer.ablation.study import Cell
 from trainer.config import DataSource
 
 STUDY_FILE = "study.json"
-
-
-class Judging(BaseModel):
-    """How the models of a study are judged; see ``trainer.evaluation.protocol``.
-
-    Attributes:
-        data: HDF5 files, or ``phantom``.
-        split: Group of these files.
-        readings: Numbers of readings.
-        steps: Denoiser calls per reading.
-        sampler: Name of the sampler.
-        threshold: Relative area of the post-processing.
-        limit: Number of slices; None takes all.
-        seed: Of the readings and the subset.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    data: tuple[str, ...]
-    split: str
-    readings: tuple[int, ...] = (4, 16)
-    steps: int = 10
-    sampler: str = "ddim"
-    threshold: float = 0.5
-    limit: int | None = None
-    seed: int = 0
 
 
 class StudyRecord(BaseModel):

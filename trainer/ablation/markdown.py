@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from napari_ambiseg.io.export import NOTICE
-from trainer.ablation.folder import Judging, StudyRecord
+from trainer.ablation.folder import StudyRecord
+from trainer.ablation.judging import Judging
 from trainer.ablation.result import Result
 from trainer.evaluation.bootstrap import Difference
 from trainer.evaluation.report import difference, interval, seconds_per_slice
 from trainer.evaluation.session import Outcome
-from trainer.recipes.paper_results import PAPER_RESULTS
+from trainer.evaluation.tables import grid
+from trainer.recipes.paper_results import paper_figures
 
 
 def table_figures(counts: Sequence[int]) -> list[str]:
@@ -41,14 +43,15 @@ def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome
         ]
     if paper := _paper_lines(results):
         parts += [
-            "The paper reports, of larger networks trained for longer unless this is its own scale:",
+            "The paper reports of these systems, at its own size and length, with pp at r = 0.5:",
             _grid(paper),
         ]
     most = max(judging.readings)
     parts += [
         f"What a line costs. GFLOP are 10^9 operations of convolutions and matrix products: forward and backward of an "
-        f"example, of the whole training, and of {most} readings of a slice. Examples and slices per second are what "
-        f"this machine did beside whatever else it was doing.",
+        f"example, of the whole training, and of {most} readings of a slice that are drawn together. Weights are the "
+        f"last ones, or those of the best validation GED: of which step, is said. Times are those of the machine that "
+        f"did it, beside whatever else it was doing.",
         _grid(_cost_lines(most, results)),
     ]
     if missing := _missing(record, results):
@@ -77,35 +80,26 @@ def _difference_lines(judging: Judging, found: Mapping[str, Mapping[str, Differe
 
 
 def _paper_lines(results: Sequence[Result]) -> list[list[str]]:
-    """The lines that the paper has too; empty if there is none."""
-    reported = {name: PAPER_RESULTS[recipe] for name in _names(results) if (recipe := _recipe(name)) in PAPER_RESULTS}
+    """The lines that the paper has too, as its recipes or at a smaller scale; empty if there is none."""
+    cells = [result.cell for result in results if not result.cell.guidance]
+    reported = {cell.name: figures for cell in cells if (figures := paper_figures(cell.config))}
     if not reported:
         return []
     names = list(next(iter(reported.values())))
     return [["", *names], *([name, *(f"{one[figure]:.3f}" for figure in names)] for name, one in reported.items())]
 
 
-def _names(results: Sequence[Result]) -> list[str]:
-    return [result.cell.name for result in results]
-
-
-def _recipe(name: str) -> str:
-    """``central`` of ``central@mini-64``; a name with changes of a grid stays what it is."""
-    return name.partition("@")[0]
-
-
 def _cost_lines(readings: int, results: Sequence[Result]) -> list[list[str]]:
-    head = ["", "parameters", "steps", "GFLOP an example", "GFLOP of training", "examples per s"]
+    head = ["", "parameters", "steps", "weights of step", "GFLOP an example", "GFLOP of training", "examples per s"]
     lines = [[*head, f"GFLOP of {readings} readings", f"s for {readings} readings"]]
     for result in results:
-        cost, config = result.cost, result.cell.config
-        examples, pace = result.step * config.batch_size, result.examples_per_second
-        line = [f"{cost.parameters:,}", f"{result.step:,}", f"{cost.training_gflop:.3g}"]
-        line += [f"{cost.training_gflop * examples:,.0f}", "" if pace is None else f"{pace:.0f}"]
+        cost, config, pace = result.done.cost, result.cell.config, result.done.examples_per_second
+        line = [f"{cost.parameters:,}", f"{config.steps:,}", f"{result.done.step:,}", f"{cost.training_gflop:.3g}"]
+        training = cost.training_gflop * config.steps * config.batch_size
+        line += [f"{training:,.0f}", "" if pace is None else f"{pace:.3g}"]
         lines.append([result.cell.name, *line, f"{cost.readings_gflop:.3g}", f"{seconds_per_slice(result.found):.2f}"])
     return lines
 
 
 def _grid(lines: Sequence[Sequence[str]]) -> str:
-    head, *body = (f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])
+    return grid(lines[0], lines[1:])

@@ -13,18 +13,27 @@ _LABELS = {"input_scale": "input scale b", "weighting": "bias of the sigmoid wei
 _SIGMOID = "sigmoid:"
 
 
-def axis_of(cells: Sequence[Cell]) -> dict[str, float] | None:
-    """Name of a cell -> its place, if the cells differ in a single number and in nothing else; otherwise None."""
-    field = _only_difference(cells)
-    if field is None:
+def axis_of(cells: Sequence[Cell]) -> tuple[str, dict[str, float]] | None:
+    """What a study runs along: a field, and each cell's name and place; None if the cells differ in more than a number.
+
+    Fields inside fields are named as ``--grid`` names them, e.g. ``augment.flip``.
+    """
+    configs = [_flat(cell.config.model_dump(exclude={"recipe"})) for cell in cells]
+    fields = [field for field in configs[0] if len({repr(config[field]) for config in configs}) > 1]
+    if len(fields) != 1 or len({cell.guidance for cell in cells}) > 1:
         return None
-    places = {cell.name: _number(cell.config.model_dump()[field]) for cell in cells}
+    places = {cell.name: _number(config[fields[0]]) for cell, config in zip(cells, configs, strict=True)}
     found = {name: place for name, place in places.items() if place is not None}
-    return found if len(set(found.values())) == len(cells) else None
+    return (fields[0], found) if len(set(found.values())) == len(cells) else None
 
 
-def draw_study(results: Sequence[Result], folder: Path) -> list[Path]:
+def draw_study(cells: Sequence[Cell], results: Sequence[Result], folder: Path) -> list[Path]:
     """Draw the finished lines of a study that has an axis (``axis_of``).
+
+    Args:
+        cells: All that the study consists of, finished or not.
+        results: The finished ones.
+        folder: Where the files go.
 
     Returns:
         The files written; none if there is no axis, or a single line.
@@ -33,10 +42,10 @@ def draw_study(results: Sequence[Result], folder: Path) -> list[Path]:
         DataFileError: If one cannot be written.
         SettingsError: If matplotlib is not installed.
     """
-    cells = [result.cell for result in results]
-    places = axis_of(cells)
-    if places is None or len(results) < 2:
+    found = axis_of(cells)
+    if found is None or len(results) < 2:
         return []
+    field, places = found
     in_order = sorted(results, key=lambda result: places[result.cell.name])
     at = [places[result.cell.name] for result in in_order]
     protocol = results[0].found.protocol
@@ -48,7 +57,7 @@ def draw_study(results: Sequence[Result], folder: Path) -> list[Path]:
             for i, (ending, label) in enumerate(endings.items())
         ]
 
-    return draw_panels(protocol.readings, curves, _axis(str(_only_difference(cells)), at), folder, "plot")
+    return draw_panels(protocol.readings, curves, _axis(field, at), folder, "plot")
 
 
 def _axis(field: str, at: Sequence[float]) -> Axis:
@@ -57,11 +66,11 @@ def _axis(field: str, at: Sequence[float]) -> Axis:
     return Axis(_LABELS.get(field, field), at, "log" if wide else "linear")
 
 
-def _only_difference(cells: Sequence[Cell]) -> str | None:
-    """The field of the configuration in which cells differ, if it is one, and they are read alike."""
-    configs: list[dict[str, Any]] = [cell.config.model_dump(exclude={"recipe"}) for cell in cells]
-    fields = [field for field in configs[0] if any(config[field] != configs[0][field] for config in configs)]
-    return fields[0] if len(fields) == 1 and len({cell.guidance for cell in cells}) == 1 else None
+def _flat(config: dict[str, Any], inside: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in config.items():
+        flat |= _flat(value, f"{inside}{name}.") if isinstance(value, dict) else {f"{inside}{name}": value}
+    return flat
 
 
 def _number(value: object) -> float | None:

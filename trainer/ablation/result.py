@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trainer.ablation.cost import Cost
+from trainer.ablation.finished import Finished
 from trainer.ablation.study import Cell
 from trainer.evaluation.session import Evaluated
 
@@ -13,14 +13,10 @@ class Result:
 
     Attributes:
         cell: What was run.
-        step: Training steps behind the weights that were judged.
+        done: What is remembered of it.
         found: Its figures.
-        cost: What training and reading take.
-        examples_per_second: At which it was trained, the median of its log; None if the log was gone.
     """
 
     cell: Cell
-    step: int
+    done: Finished
     found: Evaluated
-    cost: Cost
-    examples_per_second: float | None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.files import write_atomically
 from napari_ambiseg.models.checkpoint import read_header
@@ -46,6 +48,8 @@ def work(folder: Path, record: StudyRecord, machine: Machine) -> dict[str, str]:
     Raises:
         Stopped: After Ctrl-C or SIGTERM; what was under way is saved.
     """
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
     outcomes: dict[str, str] = {}
     for cell in (*record.cells, *record.cells):  # a second time, for those that others held
         if outcomes.get(cell.name, BUSY) == BUSY:
@@ -66,7 +70,7 @@ def _do(folder: Path, record: StudyRecord, cell: Cell, machine: Machine) -> str:
             return "fit ended before its last step"
     if code := trainer(_evaluate_words(folder, record, cell, machine)):
         return f"evaluate ended with exit code {code}"
-    finish(folder, cell)
+    finish(folder, record, cell)
     return DONE
 
 

@@ -71,14 +71,14 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
         f"**{NOTICE}.** {len(first.rows)} slices of {len(set(outcome.slices.patients))} patients; in brackets 95 % "
         "intervals from resampling patients. GED, ECE: lower is better; Dice, IoU, HM-IoU, collective insight: higher. "
         f"The number is that of the readings; `_pp` empties readings below {protocol.threshold:g} of the largest area.",
-        _grid(["figure", *models], ([n, *(interval(s[n]) for s in models.values())] for n in short)),
+        grid(["figure", *models], ([n, *(interval(s[n]) for s in models.values())] for n in short)),
     ]
     if outcome.differences:
         parts += [
             f"## Less {first.candidate.label}",
             "Differences on the same slices and seeds, with their intervals and two-sided p from the same resamples "
             "(not corrected for the number of figures).",
-            _grid(
+            grid(
                 ["figure", *outcome.differences],
                 ([n, *(difference(d[n]) for d in outcome.differences.values())] for n in short),
             ),
@@ -86,7 +86,7 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
     if outcome.references:
         columns = {**models, **outcome.references}
         rows = ([n, *(number(s[n].mean) for s in columns.values())] for n in short)
-        parts += ["## Beside simple readers", _grid(["figure", *columns], rows)]
+        parts += ["## Beside simple readers", grid(["figure", *columns], rows)]
     if outcome.sweep:
         parts += ["## Samplers and steps", _sweep(outcome)]
     parts += [
@@ -95,7 +95,7 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
         _presence(outcome),
     ]
     parts += [f"![{path.stem}]({_link(path, beside)})" for path in drawn if path.suffix == ".png"]
-    parts += ["## All figures", _grid(["figure", *models], _all_lines(outcome))]
+    parts += ["## All figures", grid(["figure", *models], _all_lines(outcome))]
     parts += ["## Protocol", _protocol(outcome), "    " + command(outcome.request)]
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +144,7 @@ def _presence(outcome: Outcome) -> str:
         [f"{groups[0].experts:.2f}", str(groups[0].slices), *(interval(one.readings) for one in groups)]
         for groups in zip(*found, strict=True)
     ]
-    return _grid(["experts", "slices", *(one.candidate.label for one in outcome.models)], lines)
+    return grid(["experts", "slices", *(one.candidate.label for one in outcome.models)], lines)
 
 
 def _sweep(outcome: Outcome) -> str:
@@ -154,7 +154,7 @@ def _sweep(outcome: Outcome) -> str:
         how = [one.candidate.label, one.protocol.sampler, str(one.protocol.steps)]
         return [*how, *(interval(one.summary[name]) for name in names), f"{seconds_per_slice(one):.3f}"]
 
-    return _grid(["model", "sampler", "steps", *names, "seconds per slice"], map(line, outcome.sweep))
+    return grid(["model", "sampler", "steps", *names, "seconds per slice"], map(line, outcome.sweep))
 
 
 def _protocol(outcome: Outcome) -> str:
@@ -176,7 +176,8 @@ def _protocol(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 

@@ -3,6 +3,8 @@
 The paper judges 4 and 16 readings; "pp" empties readings below half the area of the largest. It gives no intervals.
 """
 
+from trainer.config import FitConfig
+from trainer.recipes import SCALES, named_recipe
 from trainer.recipes.paper import LATENTS
 
 _COLUMNS = ("ged_4", "ged_4_pp", "dice_4", "dice_4_pp", "ged_16", "dice_16")
@@ -30,3 +32,15 @@ PAPER_RESULTS: dict[str, dict[str, float]] = {
     for system, figures in systems.items()
 }
 """Name of a recipe -> name of a figure, as ``evaluate`` calls it -> the paper's number."""
+
+
+def paper_figures(config: FitConfig) -> dict[str, float] | None:
+    """What the paper reports of a run's system, whatever its scale.
+
+    Returns:
+        Name of a figure -> the paper's number; None if the run is none of its recipes, or one with changes.
+    """
+    recipe, at, scale = config.recipe.partition("@")
+    if recipe not in PAPER_RESULTS or (at and scale not in SCALES):
+        return None
+    return PAPER_RESULTS[recipe] if config == named_recipe(config.recipe) else None
