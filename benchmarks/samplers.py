@@ -53,7 +53,7 @@ def label(options: SamplingOptions) -> str:
 
 
 def chosen_tasks(words: argparse.Namespace) -> list[Task]:
-    """Evenly spaced slices of a split, or of held-out patients, as ``trainer evaluate`` takes them."""
+    """Whole slices, evenly spaced in a split or among held-out patients, as ``trainer evaluate --crop whole``."""
     holdout = agreed_holdout(describe([words.model])) if words.held_out else None
     split = "train" if words.held_out else words.split
     data = read_data(words.data, split, limit=words.slices, seed=0, holdout=holdout)
