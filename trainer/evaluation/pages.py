@@ -20,7 +20,7 @@ from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.protocol import evenly_spaced
 from trainer.evaluation.reading import draw
 from trainer.evaluation.report import number
-from trainer.evaluation.session import Evaluated, Outcome
+from trainer.evaluation.session import STEPPED, Evaluated, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,9 @@ def _page(lines: Sequence[Line], one: Evaluated) -> "Figure":
         row[0].set_title(line.caption, fontsize=7, loc="left", pad=3)
     for panel, text in zip(panels[-1], ["slice", "experts", *range(1, shown + 1), "share of all"], strict=True):
         panel.set_xlabel(text, fontsize=7, labelpad=2)
-    how = f"{one.protocol.steps} steps of {one.protocol.sampler}, {one.protocol.area}"
+    how = one.protocol.area
+    if one.candidate.kind in STEPPED:
+        how = f"{one.protocol.steps} steps of {one.protocol.sampler}, {how}"
     figure.suptitle(f"{one.candidate.label}: the first {shown} readings beside the experts ({how})", fontsize=9)
     return figure
 
