@@ -18,7 +18,14 @@ rooms here bring the one to the other and the readings back:
 Legend: S samples, T steps kept, H x W the slice's pixels, h x w the model's grid.
 """
 
-from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model, model_file
+from napari_ambiseg.engine.catalogue import (
+    DEFAULT_MODEL,
+    bundled_models,
+    header_of,
+    load_model,
+    model_file,
+    takes_steps,
+)
 from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
@@ -41,6 +48,7 @@ __all__ = [
     "bundled_models",
     "check_pixels",
     "check_slice",
+    "header_of",
     "join",
     "load_model",
     "make_ready",
@@ -49,4 +57,5 @@ __all__ = [
     "reading_seeds",
     "run",
     "sample",
+    "takes_steps",
 ]

@@ -6,17 +6,22 @@ from pathlib import Path
 from threading import Lock
 
 from napari_ambiseg.errors import CheckpointError
-from napari_ambiseg.models.checkpoint import Model, load_checkpoint
+from napari_ambiseg.models.checkpoint import Header, Model, load_checkpoint, read_header
+from napari_ambiseg.models.segmenter import STEPPED
 
 DEFAULT_MODEL = "lidc-small-64"
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 _SUFFIX = ".safetensors"
+_BASELINE = "prob-unet"  # part of the name of a model that is there to compare with
 _loading = Lock()
 
 
 def bundled_models() -> dict[str, Path]:
-    """Name of each model that ships -> its file; the default one first."""
-    files = sorted(_WEIGHTS.glob(f"*{_SUFFIX}"), key=lambda path: (path.stem != DEFAULT_MODEL, path.stem))
+    """Name of each model that ships -> its file; the default one first, baselines last."""
+    files = sorted(
+        _WEIGHTS.glob(f"*{_SUFFIX}"),
+        key=lambda path: (path.stem != DEFAULT_MODEL, _BASELINE in path.stem, path.stem),
+    )
     return {path.stem: path for path in files}
 
 
@@ -36,6 +41,24 @@ def model_file(name_or_path: str | Path) -> Path:
     return path
 
 
+def header_of(name_or_path: str | Path) -> Header:
+    """What a model says about itself; kept in memory until its file changes.
+
+    Raises:
+        CheckpointError: If there is no such model, or its header is damaged or of another format or version.
+    """
+    path = model_file(name_or_path)
+    return _header(path.resolve(), path.stat().st_mtime_ns)
+
+
+def takes_steps(name_or_path: str | Path) -> bool:
+    """Whether the readings of a model depend on sampler and steps; so it is held of a file that cannot be read."""
+    try:
+        return header_of(name_or_path).kind in STEPPED
+    except CheckpointError:
+        return True
+
+
 def load_model(name_or_path: str | Path) -> Model:
     """A bundled model by its name, or any model file by its path; kept in memory until the file changes.
 
@@ -46,6 +69,11 @@ def load_model(name_or_path: str | Path) -> Model:
     status = path.stat()
     with _loading:  # who comes second waits, and finds it
         return _load(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _header(path: Path, _modified_ns: int) -> Header:
+    return read_header(path)
 
 
 @lru_cache(maxsize=4)

@@ -98,6 +98,11 @@ class Sampled:
     chunk: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def in_one_step(self) -> bool:
+        """Whether the model answers in one step, however many are set: what goes no way has no noise."""
+        return not np.isfinite(self.log_snr).all()
+
 
 def join(first: Sampled, more: Sampled) -> Sampled:
     """The readings of two runs of one request as one run's: those of ``first``, then those of ``more``.

@@ -18,6 +18,7 @@ from napari_ambiseg.errors import CheckpointError, SettingsError
 
 __all__ = [
     "KINDS",
+    "STEPPED",
     "IteratedSegmenter",
     "Network",
     "SamplingOptions",
@@ -125,6 +126,9 @@ def check_guidance(segmenter: Segmenter, options: SamplingOptions) -> None:
             "or fit a diffusion model with image_dropout, e.g. `fit tiny --set image_dropout=0.1`"
         )
 
+
+STEPPED = frozenset({"diffusion"})
+"""Kinds of model whose readings depend on the sampler and its steps; the others answer in one."""
 
 Builder = Callable[[dict[str, Any]], Segmenter]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from napari_ambiseg.engine import catalogue
-from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model
+from napari_ambiseg.engine.catalogue import DEFAULT_MODEL, bundled_models, load_model, takes_steps
 from napari_ambiseg.errors import CheckpointError
 
 
@@ -20,6 +20,18 @@ def bundled(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> Path:
 
 def test_bundled_models_are_listed_by_name_the_default_first(bundled: Path) -> None:
     assert list(bundled_models()) == [DEFAULT_MODEL, "aardvark", "tiny"]
+
+
+def test_baselines_are_listed_last(bundled: Path) -> None:
+    (bundled / "a-prob-unet.safetensors").write_bytes((bundled / "tiny.safetensors").read_bytes())
+    assert list(bundled_models()) == [DEFAULT_MODEL, "aardvark", "tiny", "a-prob-unet"]
+
+
+def test_steps_matter_to_diffusion_and_to_what_cannot_be_read(checkpoint: Path, tmp_path: Path) -> None:
+    assert takes_steps("lidc-small-64")
+    assert takes_steps(checkpoint)
+    assert takes_steps(tmp_path / "missing.safetensors")
+    assert not takes_steps("lidc-prob-unet-mini-64")
 
 
 def test_a_model_is_found_by_name_and_by_path(bundled: Path) -> None:

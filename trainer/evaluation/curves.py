@@ -3,11 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+from napari_ambiseg.models.segmenter import STEPPED
 from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.metrics import THRESHOLDS
 from trainer.evaluation.panels import MARKERS, Axis, Curve, draw_panels
 from trainer.evaluation.presence import presence
-from trainer.evaluation.session import STEPPED, Evaluated, Outcome, judged_of
+from trainer.evaluation.session import Evaluated, Outcome, judged_of
 from trainer.evaluation.summary import by_relative_area
 
 

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg import engine
+from napari_ambiseg.models.segmenter import STEPPED
 from napari_ambiseg.readings.consensus import probability
 from trainer.evaluation.data import Task
 from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.protocol import evenly_spaced
 from trainer.evaluation.reading import draw
 from trainer.evaluation.report import number
-from trainer.evaluation.session import STEPPED, Evaluated, Outcome
+from trainer.evaluation.session import Evaluated, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import napari_ambiseg
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.segmenter import SamplingOptions
+from napari_ambiseg.models.segmenter import STEPPED, SamplingOptions
 from trainer.data.holdout import Holdout
 from trainer.evaluation.bootstrap import Difference
 from trainer.evaluation.candidates import Candidate, agreed_holdout, choose_crop, describe
@@ -20,9 +20,6 @@ from trainer.evaluation.rows import Row
 from trainer.evaluation.run import evaluate, evaluate_references
 from trainer.evaluation.summary import Slices, Summary, compare, slices_of, summarise
 from trainer.group import ALONE, Group
-
-STEPPED = {"diffusion"}
-"""Kinds of models whose readings depend on the sampler and its steps; the others are not swept."""
 
 
 @dataclass(frozen=True, slots=True)

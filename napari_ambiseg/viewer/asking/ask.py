@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from napari_ambiseg.engine import model_file
+from napari_ambiseg.engine import model_file, takes_steps
 from napari_ambiseg.errors import AmbisegError, InputImageError
 from napari_ambiseg.viewer.asking import machine, summary
 from napari_ambiseg.viewer.asking.batch import Batch
@@ -148,7 +148,7 @@ class Ask(QObject):
         except AmbisegError:
             return  # Run says why
         expected = self._paces.expected_s(settings)
-        steps = settings.readings * settings.options.steps * len(settings.models)
+        steps = sum(settings.readings * (settings.options.steps if takes_steps(m) else 1) for m in settings.models)
         region = self._form.settings.region
         buttons.show_expected(pace.told(expected))
         self._form.fold.say(summary.in_a_line(settings, pace.told(expected)), summary.in_full(settings))

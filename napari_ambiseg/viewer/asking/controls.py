@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA
-from napari_ambiseg.engine import ENGINES, SamplingOptions
+from napari_ambiseg.engine import ENGINES, SamplingOptions, takes_steps
 from napari_ambiseg.errors import AmbisegError, SettingsError
 from napari_ambiseg.viewer.asking.device_chooser import DeviceChooser
 from napari_ambiseg.viewer.asking.model_chooser import ModelChooser
@@ -82,9 +82,11 @@ class SettingsForm(QWidget):
             max=MOST_READINGS,
             tooltip="Readings drawn at once: not which, only how quickly. 0 leaves it to the engine",
         )
+        self._about_steps = {widget: widget.tooltip for widget in (self.steps, self.sampler)}
         self._connect()
         self._arrange()
         self._show_own_size()
+        self._show_what_steps_are_for()
 
     def settings(self, threshold: float) -> Settings:
         """What is set.
@@ -116,7 +118,7 @@ class SettingsForm(QWidget):
         self.steps.value = settings.options.steps
         self.sampler.value = settings.options.sampler
         self.eta.value = settings.options.eta
-        self._show_what_eta_is_for(settings.options.sampler)
+        self._show_what_steps_are_for()
         self.seed.value = settings.seed
         self.keep_seed.value = settings.keep_seed
         self.region.choose(settings.region_mm)
@@ -128,8 +130,13 @@ class SettingsForm(QWidget):
         """Take another seed, at random."""
         self.seed.value = secrets.randbelow(_LARGEST_SEED + 1)
 
-    def _show_what_eta_is_for(self, sampler: str) -> None:
-        self.eta.enabled = sampler in WITH_ETA
+    def _show_what_steps_are_for(self, *_: object) -> None:
+        """Models that answer in one step look at neither steps nor sampler, and only some samplers look at eta."""
+        in_steps = any(takes_steps(name) for name in (self.model.name, *self.model.also))
+        for widget, tip in self._about_steps.items():
+            widget.enabled = in_steps
+            widget.tooltip = tip if in_steps else f"{tip}; not now: the model answers in one step"
+        self.eta.enabled = in_steps and self.sampler.value in WITH_ETA
 
     def _show_own_size(self) -> None:
         """The size that the chosen model was made for."""
@@ -141,7 +148,9 @@ class SettingsForm(QWidget):
         self.region.show_own(own_mm)
 
     def _connect(self) -> None:
-        self.sampler.changed.connect(self._show_what_eta_is_for)
+        self.sampler.changed.connect(self._show_what_steps_are_for)
+        for signal in (self.model.model_changed, self.model.others_changed):
+            signal.connect(self._show_what_steps_are_for)
         self.new_seed.changed.connect(self.draw_seed)
         self.model.model_changed.connect(self._show_own_size)
         self.model.model_changed.connect(self.model_changed)

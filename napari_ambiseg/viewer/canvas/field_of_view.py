@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_ambiseg.engine import Placement, place
+from napari_ambiseg.engine import Placement, header_of, place
 from napari_ambiseg.errors import AmbisegError
-from napari_ambiseg.models.checkpoint import Grid, read_header
+from napari_ambiseg.models.checkpoint import Grid
 from napari_ambiseg.viewer.canvas.layers import Canvas
 from napari_ambiseg.viewer.canvas.looks import field_of_view_look
 from napari_ambiseg.viewer.image.origin import Role
@@ -163,12 +162,7 @@ def grid_of(model: Path) -> Grid:
     Raises:
         CheckpointError: If its file is missing or damaged.
     """
-    return _grid_of(model, model.stat().st_mtime_ns) if model.is_file() else read_header(model).grid
-
-
-@lru_cache(maxsize=16)
-def _grid_of(model: Path, _modified_ns: int) -> Grid:
-    return read_header(model).grid
+    return header_of(model).grid
 
 
 def extent_of(grid: Grid, region_mm: float | None) -> tuple[float, float] | None:

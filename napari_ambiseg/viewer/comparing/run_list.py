@@ -127,6 +127,8 @@ def sampler_name(options: SamplingOptions) -> str:
 
 def way_name(result: Result) -> str:
     """Steps and sampler: what tells the runs of a model apart."""
+    if result.sampled.in_one_step:
+        return "one step"
     options = result.sampled.options
     return f"{steps_text(options.steps)}, {sampler_name(options)}"
 

@@ -98,12 +98,11 @@ class Paces:
         """Take in a run that has just ended, and keep it for the next session."""
         request, sampled = result.request, result.sampled
         seconds = max(0.0, sampled.seconds - (0.0 if request.before is None else request.before.seconds))
-        in_one_step = not np.isfinite(sampled.log_snr).all()  # models that go no way have no noise
-        work = _work(request.count, request.settings.options, in_one_step=in_one_step)
+        work = _work(request.count, request.settings.options, in_one_step=sampled.in_one_step)
         key = _key(request.settings.model, request.settings)
         known = self._known.get(key)
-        if known is None or known.in_one_step != in_one_step:  # it may be another file of the same name
-            self._known[key] = Pace((work,), (seconds,), in_one_step)
+        if known is None or known.in_one_step != sampled.in_one_step:  # it may be another file of the same name
+            self._known[key] = Pace((work,), (seconds,), sampled.in_one_step)
         else:
             self._known[key] = known.and_then(work, seconds)
         write_record(self._path, self._known, dict[str, Pace])

@@ -174,7 +174,8 @@ class Player(QWidget):
             self._label.setText("")
             return
         step, log_snr = self._steps[self.position], self._log_snr[self.position]
-        self._label.setText(f"{step}/{self._steps[-1]} · log SNR {log_snr:+.1f}")
+        in_one_step = not math.isfinite(log_snr)
+        self._label.setText("one step" if in_one_step else f"{step}/{self._steps[-1]} · log SNR {log_snr:+.1f}")
 
     def _show_button(self) -> None:
         self._button.setText("Pause" if self.is_playing else "Play")

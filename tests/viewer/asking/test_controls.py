@@ -1,13 +1,15 @@
 """The form of settings on its own: what it offers, where it begins, what it keeps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA
-from napari_ambiseg.engine import SamplingOptions
+from napari_ambiseg.engine import SamplingOptions, bundled_models
 from napari_ambiseg.viewer.asking.controls import SettingsForm
+from napari_ambiseg.viewer.asking.summary import in_a_line, in_full
 from napari_ambiseg.viewer.session.settings import Settings
 
 
@@ -40,3 +42,26 @@ def test_what_is_shown_is_what_is_set(form: SettingsForm) -> None:
     shown = Settings(model="m", readings=3, options=options, seed=8, threshold=0.25)
     form.show_settings(shown)
     assert form.settings(0.25) == shown
+
+
+def test_steps_and_sampler_are_closed_while_no_chosen_model_looks_at_them(qtbot: QtBot) -> None:
+    form = SettingsForm(bundled_models())
+    qtbot.addWidget(form)
+    for also, in_steps in ((), False), (("lidc-crop-prob-unet-mini-64",), False), (("lidc-small-64",), True):
+        form.model.choose("lidc-prob-unet-mini-64", also=also)
+        assert (form.steps.enabled, form.sampler.enabled, form.eta.enabled) == (in_steps,) * 3
+        assert ("the model answers in one step" in form.steps.tooltip) is not in_steps
+    form.model.choose("lidc-small-64", also=())
+    assert form.steps.enabled
+    form.sampler.value = "ddpm"
+    assert not form.eta.enabled
+
+
+def test_a_summary_says_steps_and_sampler_where_they_matter() -> None:
+    one_shot = Settings(model="lidc-prob-unet-mini-64", readings=16, seed=3)
+    both = replace(one_shot, also=("lidc-small-64",))
+    assert in_a_line(one_shot, "under 1 s") == "16 readings, lidc-prob-unet-mini-64, under 1 s"
+    assert in_a_line(both) == "16 readings, 6 steps, lidc-prob-unet-mini-64 and 1 more"
+    assert in_full(one_shot).splitlines()[:2] == ["16 readings by lidc-prob-unet-mini-64", "Seed 3"]
+    assert in_full(both).splitlines()[0] == "16 readings of 6 steps by lidc-prob-unet-mini-64, lidc-small-64"
+    assert in_full(both).splitlines()[1].startswith("Sampler dpm++2m")
