@@ -9,7 +9,7 @@ from napari_ambiseg.diffusion.sampling import SAMPLERS
 from napari_ambiseg.viewer.asking.controls import SAMPLER_NAMES
 from napari_ambiseg.viewer.comparing.run_list import steps_text
 from napari_ambiseg.viewer.session import variants
-from napari_ambiseg.viewer.session.result import Request
+from napari_ambiseg.viewer.session.result import Request, Result
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.session.study import Study
 
@@ -49,9 +49,10 @@ class RunAgain(QToolButton):
         menu, result = self.menu(), self._showing.result
         assert menu is not None
         menu.clear()
-        if result is None or self._is_busy():
-            menu.addAction("A run goes on" if self._is_busy() else "There are no readings yet").setEnabled(False)
+        if obstacle := self._obstacle(result):
+            menu.addAction(obstacle).setEnabled(False)
             return
+        assert result is not None
         request = result.request
         by_steps = [variants.with_steps(request, steps) for steps in variants.STEPS]
         for steps, one in zip(variants.STEPS, by_steps, strict=True):
@@ -62,6 +63,14 @@ class RunAgain(QToolButton):
         for sampler, one in zip(SAMPLERS, by_sampler, strict=True):
             self._offer(menu, f"{SAMPLER_NAMES.get(sampler, 'Sampler')} ({sampler})", [one])
         self._offer(menu, "All samplers", by_sampler)
+
+    def _obstacle(self, result: Result | None) -> str:
+        """Why nothing can be asked; "" if it can."""
+        if self._is_busy():
+            return "A run goes on"
+        if result is None:
+            return "There are no readings yet"
+        return "The model answers in one step, however it is asked" if result.sampled.in_one_step else ""
 
     def _offer(self, menu: QMenu, text: str, requests: list[Request]) -> None:
         """An entry for those of some requests that are not fulfilled yet."""

@@ -326,6 +326,20 @@ def test_the_menu_asks_for_what_is_not_drawn_yet_on_the_slice_that_is_shown(
     assert [entry.isEnabled() for text, entry in entries.items() if f"({usual})" in text] == [False]
 
 
+def test_nothing_else_is_asked_of_a_model_that_answers_in_one_step(tab: RunsTab, runs: list[Result]) -> None:
+    sampled = runs[2].sampled
+    at_once = replace(
+        sampled, steps=sampled.steps[-1:], x_t=sampled.x_t[-1:], x_hat=sampled.x_hat[-1:], log_snr=np.array([np.inf])
+    )
+    tab.show_run(replace(runs[2], sampled=at_once))
+    tab.again.fill()
+    menu = tab.again.menu()
+    assert menu is not None
+    (entry,) = menu.actions()
+    assert entry.text() == "The model answers in one step, however it is asked"
+    assert not entry.isEnabled()
+
+
 def test_areas_over_slices_are_offered_where_there_are_several(
     qtbot: QtBot, tab: RunsTab, runs: list[Result], showing: Showing
 ) -> None:
