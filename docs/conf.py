@@ -15,7 +15,7 @@ release = _match[1]
 extensions = ["myst_parser"]
 myst_enable_extensions = ["amsmath", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "performance/table.md", "results/tables/*/table.md"]  # the first is included by a page
+exclude_patterns = ["_build", "performance/table.md", "results/tables/*"]  # the first is included by a page
 nitpicky = True
 
 html_theme = "furo"
