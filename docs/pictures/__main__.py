@@ -7,7 +7,6 @@ changed before committing it.
 """
 
 import argparse
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,12 +16,10 @@ from tempfile import TemporaryDirectory
 from made_up import dicom_series, hdf5
 from stage import Stage, photograph_page, stage, wait
 
-from napari_ambiseg.engine import model_file
 from napari_ambiseg.viewer.canvas.maps import Map
 from napari_ambiseg.viewer.image.windows import LUNG
 from napari_ambiseg.viewer.keeping import forms
 from napari_ambiseg.viewer.session import variants
-from napari_ambiseg.viewer.session.settings import Settings
 
 _IMAGES = Path(__file__).resolve().parents[1] / "images"
 Opened = Callable[..., AbstractContextManager[Stage]]
@@ -69,9 +66,7 @@ def asking(opened: Opened) -> None:
         form.settings.region.setValue(48.0)
         s.photograph("asking")
         form.settings.region.choose(None)
-        copied = s.scratch / "another-model.safetensors"
-        shutil.copy(model_file(Settings().model), copied)
-        form.settings.model.choose(form.settings.model.name, also=[str(copied)])
+        form.settings.model.choose(form.settings.model.name, also=["lidc-prob-unet-mini-64"])
         with s.open_menu(form.settings.model.compare.menu(), form.settings.model.compare):
             s.photograph("several-models")
 
