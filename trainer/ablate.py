@@ -103,14 +103,13 @@ def _work(folder: Path, record: "StudyRecord", machine: "Machine", workers: int)
 
 
 def _report(folder: Path, record: "StudyRecord", outcomes: dict[str, str]) -> None:
-    from trainer.ablation.finished import finished_cells
     from trainer.ablation.table import write_tables
     from trainer.ablation.work import BUSY, DONE
 
-    if table := write_tables(folder, record):
+    table, done = write_tables(folder, record)
+    if done:
         typer.echo(table)
-        done = finished_cells(folder, record.cells)
-        typer.echo(f"{len(done)} of {len(record.cells)} lines; the table is {folder / 'table.md'}")
+        typer.echo(f"{done} of {len(record.cells)} lines; the table is {folder / 'table.md'}")
     for name, outcome in outcomes.items():
         if outcome != DONE:
             typer.echo(f"{name}: {outcome}", err=True)

@@ -41,20 +41,19 @@ def model_file(name_or_path: str | Path) -> Path:
     return path
 
 
-def header_of(name_or_path: str | Path) -> Header:
-    """What a model says about itself; kept in memory until its file changes.
+def header_of(path: Path) -> Header:
+    """What a model file says about itself; kept in memory until the file changes.
 
     Raises:
-        CheckpointError: If there is no such model, or its header is damaged or of another format or version.
+        CheckpointError: If there is no such file, or its header is damaged or of another format or version.
     """
-    path = model_file(name_or_path)
-    return _header(path.resolve(), path.stat().st_mtime_ns)
+    return _header(path, path.stat().st_mtime_ns) if path.is_file() else read_header(path)
 
 
 def takes_steps(name_or_path: str | Path) -> bool:
     """Whether the readings of a model depend on sampler and steps; so it is held of a file that cannot be read."""
     try:
-        return header_of(name_or_path).kind in STEPPED
+        return header_of(model_file(name_or_path)).kind in STEPPED
     except CheckpointError:
         return True
 

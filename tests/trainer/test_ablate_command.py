@@ -33,7 +33,9 @@ def _wait_for(folder: Path, pattern: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(tmp_path: Path) -> None:
+def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "study"
     first = _start(*STUDY, *HERE, "--out", str(folder))
     _wait_for(folder, "runs/*/state.safetensors")
@@ -71,6 +73,11 @@ def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(tmp_path: P
     assert main(["ablate", "--resume", str(folder), *HERE]) == 0
     assert figures == {name: (folder / name).read_bytes() for name in figures}
     assert not list(folder.glob("runs/*/*"))
+
+    study = folder / "study.json"
+    study.write_text(study.read_text().replace("phantom:4", "phantom:5"))
+    assert main(["ablate", "--resume", str(folder), *HERE]) == 2
+    assert "holds figures of other slices than phantom:5 has now" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

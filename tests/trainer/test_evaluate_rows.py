@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from napari_ambiseg.errors import DataFileError
+from trainer.data.holdout import Holdout
 from trainer.evaluation.metrics import Judged
 from trainer.evaluation.protocol import DataDescription, Protocol
-from trainer.evaluation.rows import Row, RowFile, in_order, parse_row
+from trainer.evaluation.rows import Row, RowFile, in_order, kept_protocol, parse_row
 
 
 def row(number: int) -> Row:
@@ -44,6 +45,23 @@ def file_size_limit(size: int) -> Iterator[None]:
 def test_rows_are_read_again_as_they_were_written(kept: Path, protocol: Protocol) -> None:
     with RowFile(kept, protocol) as file:
         assert list(file.rows.values()) == [row(0), row(1), row(2)]
+
+
+@pytest.mark.parametrize("holdout", [None, Holdout(0.05, 3, "0" * 64)])
+def test_the_protocol_is_read_again_as_it_was_written(
+    tmp_path: Path, protocol: Protocol, holdout: Holdout | None
+) -> None:
+    written = replace(protocol, holdout=holdout)
+    with RowFile(tmp_path / "rows.jsonl", written):
+        pass
+    assert kept_protocol(tmp_path / "rows.jsonl") == written
+
+
+@pytest.mark.parametrize("content", ["", "not JSON", "[]", '{"protocol": {"model": 1}}', '{"protocol": 3}'])
+def test_a_file_without_a_protocol_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(content)
+    with pytest.raises(DataFileError, match="does not begin with a protocol"):
+        kept_protocol(tmp_path / "rows.jsonl")
 
 
 def test_undefined_figures_survive_the_file_as_null() -> None:

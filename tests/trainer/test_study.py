@@ -202,7 +202,7 @@ def test_a_finished_line_stays_finished_whatever_becomes_of_its_run(discs: Slice
     rows.touch()
     done = finish(tmp_path, record, cell)
     assert (done.step, done.candidate.kind, done.candidate.grid_px) == (1, "diffusion", 16)
-    assert done.protocol.steps == PHANTOM.steps
+    assert record.judging.request(cell, done.candidate.weights, keep=rows).options.steps == PHANTOM.steps
     shutil.rmtree(run)
     assert finished_cells(tmp_path, cells) == {cell: done}
     rows.unlink()

@@ -16,10 +16,7 @@ from napari_ambiseg.models.checkpoint import read_header
 from trainer.ablation.cost import Cost, cost_of
 from trainer.ablation.folder import StudyRecord, rows_file, run_folder
 from trainer.ablation.study import Cell
-from trainer.evaluation.candidates import Candidate, choose_crop, describe
-from trainer.evaluation.data import read_data
-from trainer.evaluation.protocol import Protocol
-from trainer.evaluation.session import protocol_of
+from trainer.evaluation.candidates import Candidate, describe
 from trainer.run_folder import read_log, result_file
 
 
@@ -28,7 +25,6 @@ class Finished(BaseModel):
 
     Attributes:
         candidate: The model that was judged.
-        protocol: How.
         step: Training steps behind its weights: of the best judgement, where these are its result.
         cost: What its training and its readings take.
         examples_per_second: At which it was trained, the median of its log; None if its log was gone.
@@ -37,7 +33,6 @@ class Finished(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidate: Candidate
-    protocol: Protocol
     step: int
     cost: Cost
     examples_per_second: float | None
@@ -56,14 +51,11 @@ def finish(folder: Path, record: StudyRecord, cell: Cell) -> Finished:
         CheckpointError: If its weights cannot be read.
         DataFileError: If the record cannot be written.
     """
-    weights, judging = weights_of(folder, cell), record.judging
-    request = judging.request(cell, str(weights), keep=rows_file(folder, cell))
-    (candidate,) = describe(request.weights)
-    data = read_data(judging.data, judging.split, limit=judging.limit, seed=judging.seed)
+    weights = weights_of(folder, cell)
+    request = record.judging.request(cell, str(weights), keep=rows_file(folder, cell))
     paces = [line["examples_per_second"] for line in read_log(weights.parent) if "examples_per_second" in line]
     done = Finished(
-        candidate=candidate,
-        protocol=protocol_of(request, candidate, data, choose_crop([candidate], None, None)),
+        candidate=describe(request.weights)[0],
         step=int(read_header(weights).training["step"]),
         cost=cost_of(cell.config, request.options, max(request.readings)),
         examples_per_second=median(paces) if paces else None,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.output import write_output
 from trainer.ablation.finished import Finished, finished_cells
 from trainer.ablation.folder import StudyRecord, rows_file
@@ -17,13 +18,14 @@ from trainer.ablation.study import Cell
 from trainer.evaluation.data import EvaluationData, read_data
 from trainer.evaluation.figure import can_draw
 from trainer.evaluation.report import as_json
+from trainer.evaluation.rows import kept_protocol
 from trainer.evaluation.run import evaluate_references
 from trainer.evaluation.session import Outcome, evaluated, judged_of
 from trainer.evaluation.summary import compare, slices_of, summarise
 from trainer.evaluation.tables import as_csv, per_slice_csv
 
 
-def write_tables(folder: Path, record: StudyRecord) -> str | None:
+def write_tables(folder: Path, record: StudyRecord) -> tuple[str, int]:
     """Write ``table.md``, ``table.csv``, ``table.json`` and ``slices.csv`` of all finished lines, and return the first.
 
     Where matplotlib is installed, a study along one number gets ``plot.png`` and ``plot.svg`` as well. Processes that
@@ -34,7 +36,7 @@ def write_tables(folder: Path, record: StudyRecord) -> str | None:
         record: What it is.
 
     Returns:
-        The table; None if no line is finished.
+        The table, "" if no line is finished, and how many are.
 
     Raises:
         AmbisegError: If kept figures are damaged, or the tables cannot be written.
@@ -42,7 +44,7 @@ def write_tables(folder: Path, record: StudyRecord) -> str | None:
     with FileLock(folder / "table.lock"):
         done = finished_cells(folder, record.cells)
         if not done:
-            return None
+            return "", 0
         judging = record.judging
         data = read_data(judging.data, judging.split, limit=judging.limit, seed=judging.seed)
         results = [_result(folder, record, cell, known, data) for cell, known in done.items()]
@@ -54,13 +56,20 @@ def write_tables(folder: Path, record: StudyRecord) -> str | None:
         write_output(folder / "slices.csv", per_slice_csv(outcome, table_figures(judging.readings)).encode())
         if can_draw():
             draw_study(record.cells, results, folder)
-        return text
+        return text, len(done)
 
 
 def _result(folder: Path, record: StudyRecord, cell: Cell, known: Finished, data: EvaluationData) -> Result:
     """The figures of a finished line, from its rows alone: its weights may be gone."""
-    request = record.judging.request(cell, known.candidate.weights, keep=rows_file(folder, cell))
-    found = evaluated(request, known.candidate, known.protocol, data)
+    rows = rows_file(folder, cell)
+    request = record.judging.request(cell, known.candidate.weights, keep=rows)
+    protocol = kept_protocol(rows)
+    if protocol.data != tuple(source.description for source in data.sources):
+        raise DataFileError(
+            f"{rows} holds figures of other slices than {', '.join(request.data)} has now; bring those back, or "
+            "begin the study again in another folder"
+        )
+    found = evaluated(request, known.candidate, protocol, data)
     return Result(cell, known, replace(found, candidate=replace(known.candidate, label=cell.name)))
 
 

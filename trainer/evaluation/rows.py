@@ -13,6 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from napari_ambiseg.errors import DataFileError
 from trainer.evaluation.metrics import Judged
 from trainer.evaluation.protocol import Protocol
@@ -74,6 +76,22 @@ def in_order(rows: Iterable[Row], ids: Sequence[str]) -> list[Row]:
     return [known[name] for name in ids]
 
 
+def kept_protocol(path: Path) -> Protocol:
+    """What the rows of a file are figures of.
+
+    Raises:
+        DataFileError: If the file cannot be read, or does not begin with a protocol.
+    """
+    try:
+        with path.open() as file:
+            found = json.loads(file.readline())["protocol"]
+        return TypeAdapter(Protocol).validate_python({name: found[name] for name in found if name != "area"})
+    except OSError as error:
+        raise DataFileError(f"cannot read the rows in {path} ({error}); give another file") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _no_protocol(path) from error
+
+
 def _number_or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
 
@@ -124,6 +142,10 @@ class RowFile:
         self._file.close()
 
 
+def _no_protocol(path: Path) -> DataFileError:
+    return DataFileError(f"{path} does not begin with a protocol, so it is no file of rows; give another file")
+
+
 def _cannot_write(path: Path, error: OSError) -> DataFileError:
     return DataFileError(f"cannot write rows to {path} ({error.strerror}); make room there, or choose another place")
 
@@ -159,9 +181,7 @@ def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
         found: Any = json.loads(line)["protocol"]
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataFileError(
-            f"{path} does not begin with a protocol, so it is no file of rows; give another file"
-        ) from error
+        raise _no_protocol(path) from error
     if different:
         key = different[0]
         raise DataFileError(
