@@ -85,8 +85,9 @@ def _paper_lines(results: Sequence[Result]) -> list[list[str]]:
     reported = {cell.name: figures for cell in cells if (figures := paper_figures(cell.config))}
     if not reported:
         return []
-    names = list(next(iter(reported.values())))
-    return [["", *names], *([name, *(f"{one[figure]:.3f}" for figure in names)] for name, one in reported.items())]
+    names = list(dict.fromkeys(figure for figures in reported.values() for figure in figures))
+    lines = [[f"{one[figure]:.3f}" if figure in one else "" for figure in names] for one in reported.values()]
+    return [["", *names], *([name, *line] for name, line in zip(reported, lines, strict=True))]
 
 
 def _cost_lines(readings: int, results: Sequence[Result]) -> list[list[str]]:
