@@ -11,7 +11,7 @@ import typer
 
 from napari_ambiseg import exit_codes
 from napari_ambiseg.errors import SettingsError
-from trainer import ablate, evaluate
+from trainer import ablate, compare, evaluate
 from trainer.argv import spread
 from trainer.prepare import prepare_command
 from trainer.stopping import stop_requests, works_alone
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SEVERAL_VALUES = {
     *("--data", "--apart", "--set", "--grid", "--judge-on"),
-    *("--readings", "--sweep-steps", "--sweep-samplers"),
+    *("--readings", "--sweep-steps", "--sweep-samplers", "--only"),
 }
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("ablate")(ablate.ablate_command)
+app.command("compare")(compare.compare_command)
 app.command("prepare")(prepare_command)
 
 

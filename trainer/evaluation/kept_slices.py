@@ -1,0 +1,155 @@
+"""Figures of single slices, as ``ablate`` and ``evaluate --per-slice-csv`` keep them, compared without the data."""
+
+import csv
+import gzip
+import io
+import math
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ambiseg.errors import DataFileError, SettingsError
+from napari_ambiseg.io.export import NOTICE
+from trainer.evaluation.bootstrap import Difference, Interval, PatientResamples
+from trainer.evaluation.report import difference, interval
+from trainer.evaluation.tables import grid
+
+_KEYS = ("model", "slice", "patient")
+_NO_FIGURES = {*_KEYS, "seed", "seconds", "notice"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """What one model got on each slice.
+
+    Attributes:
+        label: Its name.
+        slices: Of each slice its name and patient (M,).
+        figures: Name of a figure -> its values (M,); NaN where a slice does not define it.
+    """
+
+    label: str
+    slices: tuple[tuple[str, str], ...]
+    figures: dict[str, NDArray[np.float64]]
+
+
+def read_kept(path: Path) -> list[KeptModel]:
+    """The models of one file, in its order.
+
+    Args:
+        path: A CSV with a line for every model and slice, or the same compressed (.csv.gz).
+
+    Raises:
+        DataFileError: If there is no such file, or it is damaged or of another kind.
+    """
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataFileError(f"{path} cannot be read ({error}); name a slices.csv or slices.csv.gz") from error
+    reader = csv.DictReader(io.StringIO(text))
+    names = [name for name in reader.fieldnames or () if name not in _NO_FIGURES]
+    if not names or not set(_KEYS) <= set(reader.fieldnames or ()):
+        raise DataFileError(
+            f"{path} has no columns {', '.join(_KEYS)} and figures; name a file that `evaluate --per-slice-csv` or "
+            "`ablate` wrote"
+        )
+    try:
+        models = [_model(label, lines, names) for label, lines in _by_model(reader).items()]
+    except (ValueError, csv.Error) as error:
+        raise DataFileError(f"{path} is damaged ({error}); write the file again") from None
+    if not models:
+        raise DataFileError(f"{path} has no line; judge a model first")
+    return models
+
+
+def compare_kept(
+    models: Sequence[KeptModel], *, to: str | None = None, figures: Sequence[str] = (), seed: int = 0
+) -> str:
+    """Means, intervals and paired differences of models judged on the same slices, as Markdown.
+
+    Args:
+        models: At least one; equal ones count once.
+        to: Name of the model that the others are compared with; default the first.
+        figures: Names of figures; default all that every model has.
+        seed: Of the resampling of patients; the one of the judging gives its very intervals.
+
+    Raises:
+        SettingsError: If two models of one name differ, the slices differ, or a name is unknown.
+    """
+    by_name = _distinct(models)
+    first = by_name.pop(_known(to or models[0].label, by_name, "model"))
+    common = [name for name in first.figures if all(name in one.figures for one in models)]
+    names = [_known(name, common, "figure") for name in figures] or common
+    for one in by_name.values():
+        if one.slices != first.slices:
+            raise SettingsError(
+                f"{one.label} was judged on other slices than {first.label} ({len(one.slices)} and "
+                f"{len(first.slices)}); judge both with the same data, --limit and --seed"
+            )
+    resamples = PatientResamples([patient for _, patient in first.slices], seed=seed)
+    patients = len({patient for _, patient in first.slices})
+
+    def found(one: KeptModel) -> Iterable[Interval]:
+        return resamples.means(_table(one, names)).intervals()
+
+    def less_first(one: KeptModel) -> Iterable[Difference]:
+        return resamples.means(_table(one, names) - _table(first, names)).differences()
+
+    parts = [
+        f"**{NOTICE}.** {len(first.slices)} slices of {patients} patients; in brackets 95 % intervals from resampling "
+        "patients. GED: lower is better; Dice, IoU, HM-IoU: higher.",
+        grid(["", *names], ([one.label, *map(interval, found(one))] for one in (first, *by_name.values()))),
+    ]
+    if by_name:
+        parts += [
+            f"Less {first.label}, on the same slices (two-sided p, uncorrected for their number):",
+            grid(["", *names], ([one.label, *map(difference, less_first(one))] for one in by_name.values())),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _by_model(reader: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    lines: dict[str, list[dict[str, str]]] = {}
+    for line in reader:
+        if None in line.values():
+            raise ValueError("a line ends early")
+        lines.setdefault(line["model"], []).append(line)
+    return lines
+
+
+def _model(label: str, lines: Sequence[dict[str, str]], names: Sequence[str]) -> KeptModel:
+    figures = {name: np.array([float(line[name] or math.nan) for line in lines]) for name in names}
+    return KeptModel(label, tuple((line["slice"], line["patient"]) for line in lines), figures)
+
+
+def _distinct(models: Sequence[KeptModel]) -> dict[str, KeptModel]:
+    found: dict[str, KeptModel] = {}
+    for one in models:
+        before = found.setdefault(one.label, one)
+        same = before.slices == one.slices and all(
+            np.array_equal(values, before.figures[name], equal_nan=True)
+            for name, values in one.figures.items()
+            if name in before.figures
+        )
+        if not same:
+            raise SettingsError(
+                f"two models are called {one.label} and differ; rename one in its file, or leave it out"
+            )
+    return found
+
+
+def _known(name: str, among: Iterable[str], what: str) -> str:
+    names = list(among)
+    if name not in names:
+        raise SettingsError(f"there is no {what} {name!r}; choose {', '.join(names)}")
+    return name
+
+
+def _table(one: KeptModel, names: Sequence[str]) -> NDArray[np.float64]:
+    """Values of these figures (M, K)."""
+    return np.stack([one.figures[name] for name in names], axis=1)
