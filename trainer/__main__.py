@@ -14,7 +14,7 @@ from napari_ambiseg.errors import SettingsError
 from trainer import ablate, compare, evaluate
 from trainer.argv import spread
 from trainer.prepare import prepare_command
-from trainer.stopping import stop_requests, works_alone
+from trainer.stopping import stop_requests, stop_with_starter, works_alone
 
 if TYPE_CHECKING:
     from trainer.config import DataSource, FitConfig
@@ -218,4 +218,5 @@ def _leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    stop_with_starter()
     _leave(main())

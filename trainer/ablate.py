@@ -59,7 +59,7 @@ def ablate_command(
             split=judge_split,
             readings=tuple(readings),
             steps=steps,
-            sampler=sampler or usual_sampler(names or []),
+            sampler=sampler or usual_sampler(cells),
             threshold=threshold,
             limit=limit,
             seed=seed,

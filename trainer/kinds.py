@@ -1,4 +1,7 @@
-"""Every kind of model that can be fitted. To add one, write its file in ``trainer.objectives`` and list it here."""
+"""Every kind of model that can be fitted.
+
+To add one, write its file in ``trainer.objectives``, list it here, and name it in ``FitConfig.kind``.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

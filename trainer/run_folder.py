@@ -73,6 +73,19 @@ def nobody_else(folder: Path) -> Generator[None]:
         lock.release()
 
 
+def is_training(folder: Path) -> bool:
+    """Whether a process holds the folder of a run now."""
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # no folder yet, or none that could be written
+        return False
+    lock.release()
+    return False
+
+
 class RunFolder:
     """Writes what a run leaves behind.
 

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM ask a run to stop; it then finishes what cannot be cut short, saves and ends well."""
+"""SIGINT and SIGTERM ask a run to stop; it then finishes what cannot be cut short, saves and ends well.
+
+A command that another one started is asked so too when that one is gone, however it went.
+"""
 
 import os
 import signal
@@ -7,6 +10,9 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+TIED_TO_STDIN = "NAPARI_AMBISEG_TIED_TO_STDIN"
+"""Set for a process that shall end when its standard input does: nobody writes there, its starter only holds it."""
 
 
 @contextmanager
@@ -24,6 +30,18 @@ def stop_requests(
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def stop_with_starter() -> None:
+    """Be asked to stop once the process that started this one is gone, if it wants so (``TIED_TO_STDIN``)."""
+    if os.environ.pop(TIED_TO_STDIN, None):  # not for the processes that this one starts
+        threading.Thread(target=_wait_for_starter, daemon=True).start()
+
+
+def _wait_for_starter() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)  # to the process: the main thread may be waiting
 
 
 def works_alone(devices: int | None) -> bool:

@@ -106,7 +106,7 @@ NAMED_SIZES: dict[str, dict[str, Any]] = {
         "norm_groups": 8,
         "patch": 2,
     },
-    # For tables on a CPU: with whatever trains beside it, 160,000 to 182,000 parameters in every model that samples.
+    # For tables on a CPU: with whatever trains beside it, 160,000 to 182,000 parameters in every model of disagreement.
     "mini": _TWO_LEVELS,
     # For tests: fits a toy in seconds.
     "tiny": _TWO_LEVELS,

@@ -109,7 +109,7 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
     """Several collections as one; lesions keep apart, and where readers are fewer the other slots stay unfilled.
 
     Raises:
-        DataFileError: If there is nothing to join, or sizes, spacings or grey scales differ.
+        DataFileError: If there is nothing to join, or sizes, spacings or grey scales differ, or only some are rendered.
     """
     if not parts:
         raise DataFileError("there are no slices to join; give at least one data file")
@@ -124,6 +124,11 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
                 f"cannot join slices of {part.images.shape[1:]} pixels at {part.spacing_mm} mm "
                 f"with slices of {first.images.shape[1:]} at {first.spacing_mm} mm, or of another grey scale; "
                 "prepare them alike"
+            )
+        if part.rendered != first.rendered:
+            raise DataFileError(
+                "rendered slices and measured ones do not belong together: nobody could tell them apart later; give "
+                "either of them alone"
             )
     slots = max(part.readings.shape[1] for part in parts)
     parts = [_with_slots(part, slots) for part in parts]
@@ -143,7 +148,7 @@ def concatenate(parts: Sequence[SliceCollection]) -> SliceCollection:
         names=tuple(name for part in parts for name in part.names),
         spacing_mm=first.spacing_mm,
         intensity=first.intensity,
-        rendered=all(part.rendered for part in parts),
+        rendered=first.rendered,
         present=None if all(p.present is None for p in parts) else np.concatenate([p.filled for p in parts]),
     )
 

@@ -32,10 +32,12 @@ def test_bytes_stay_bytes_and_join_floats_on_one_scale() -> None:
         np.testing.assert_allclose(mixed.normalised(i + 3), PART.normalised(i), atol=1e-6)
 
 
-def test_joined_slices_count_as_rendered_only_if_all_are() -> None:
+def test_rendered_slices_stay_so_and_do_not_join_measured_ones() -> None:
     rendered = replace(PART, rendered=True)
     assert concatenate([rendered, rendered]).rendered
-    assert not concatenate([rendered, PART]).rendered
+    for mixed in ([rendered, PART], [PART, rendered]):
+        with pytest.raises(DataFileError, match="do not belong together"):
+            concatenate(mixed)
 
 
 def test_a_subset_holds_the_chosen_slices_in_their_order() -> None:

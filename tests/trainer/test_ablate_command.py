@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from napari_ambiseg.models.checkpoint import read_header
 from trainer.__main__ import main
+from trainer.run_folder import is_training
 
 STUDY = [
     "ablate", "tiny", "--grid", "input_scale=1,0.1", "--set", "steps=8", "batch_size=2", "checkpoint_steps=1",
@@ -54,9 +56,13 @@ def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(
     assert re.search(r"^\| tiny,input_scale=0.1 \| [\d,]+ \| 8 \| [\d.]+ \| \d", table, re.MULTILINE)
     lines = (folder / "slices.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 4
-    assert lines[0].startswith(
-        "model,slice,patient,seed,seconds,ged_2,ged_2_pp,dice_2,dice_2_pp,ged_unbiased_2,hm_iou_2"
+    assert lines[0] == (
+        "model,slice,patient,seed,area,sampler,steps,seconds,"
+        "ged_2,ged_2_pp,dice_2,dice_2_pp,ged_unbiased_2,hm_iou_2,empty_readings_2,notice"
     )
+    assert main(["compare", str(folder / "slices.csv")]) == 0
+    again = re.findall(r"^\| tiny.*", capsys.readouterr().out, re.MULTILINE)
+    assert again[:2] == re.findall(r"^\| tiny.*", table, re.MULTILINE)[:2]
     assert "not for diagnosis" in table
     assert (folder / "plot.png").exists() == (find_spec("matplotlib") is not None)
     found = json.loads((folder / "table.json").read_text())
@@ -78,6 +84,21 @@ def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(
     study.write_text(study.read_text().replace("phantom:4", "phantom:5"))
     assert main(["ablate", "--resume", str(folder), *HERE]) == 2
     assert "holds figures of other slices than phantom:5 has now" in capsys.readouterr().err
+
+
+def test_what_a_killed_study_was_doing_stops_too(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    study = _start(*(word.replace("steps=8", "steps=100000") for word in STUDY), *HERE, "--out", str(folder))
+    _wait_for(folder, "runs/*/state.safetensors")
+    (run,) = folder.glob("runs/*/")
+    assert is_training(run)
+    study.kill()
+    study.communicate(timeout=60)
+    until = time.monotonic() + 60
+    while is_training(run):
+        assert time.monotonic() < until, "the run goes on although nobody waits for it"
+        time.sleep(0.05)
+    assert int(read_header(run / "model.safetensors").training["step"]) < 100_000
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 
 from trainer.__main__ import main
 
-HEAD = "model,slice,patient,seed,seconds,ged_4,dice_4,notice"
-OF_A = ["A,s1,p1,7,.1,0.1,0.5,n", "A,s2,p1,8,.1,0.3,,n", "A,s3,p2,9,.1,0.5,0.7,n"]
-OF_B = ["B,s1,p1,7,.1,0.2,0.4,n", "B,s2,p1,8,.1,0.4,0.9,n", "B,s3,p2,9,.1,0.6,0.6,n"]
+HEAD = "model,slice,patient,seed,area,sampler,steps,seconds,ged_4,dice_4,notice"
+HOW = "whole slice,ddim,10,.1"
+OF_A = [f"A,s1,p1,7,{HOW},0.1,0.5,n", f"A,s2,p1,8,{HOW},0.3,,n", f"A,s3,p2,9,{HOW},0.5,0.7,n"]
+OF_B = [f"B,s1,p1,7,{HOW},0.2,0.4,n", f"B,s2,p1,8,{HOW},0.4,0.9,n", f"B,s3,p2,9,{HOW},0.6,0.6,n"]
 
 
 def write(path: Path, lines: list[str], head: str = HEAD) -> Path:
@@ -32,7 +33,7 @@ def test_means_and_differences_by_hand(tmp_path: Path, capsys: pytest.CaptureFix
     path = write(tmp_path / "slices.csv", OF_A + OF_B)
     assert main(["compare", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "3 slices of 2 patients" in out
+    assert "3 slices of 2 patients, whole slice" in out
     (of_a,), (of_b, less) = table(out)["A"], table(out)["B"]
     # A resample is patient 1 twice (mean of its slices), both, or patient 2 twice.
     assert of_a == ["0.300 [0.200, 0.500]", "0.600 [0.500, 0.700]"]
@@ -55,6 +56,17 @@ def test_files_are_put_together_compressed_or_not(tmp_path: Path, capsys: pytest
     assert [len(cells) for lines in table(said[0]).values() for cells in lines] == [1] * 7
 
 
+def test_models_of_other_samplers_may_be_compared(tmp_path: Path) -> None:
+    other = [line.replace("ddim,10", "ddpm,20") for line in OF_B]
+    assert main(["compare", str(write(tmp_path / "slices.csv", OF_A + other))]) == 0
+
+
+def test_models_without_a_common_figure_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write(tmp_path / "4.csv", OF_A), write(tmp_path / "8.csv", OF_B, HEAD.replace("_4", "_8"))]
+    assert main(["compare", *map(str, files)]) == 2
+    assert "A, B have no figure in common" in capsys.readouterr().err
+
+
 def test_one_model_alone_has_no_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(write(tmp_path / "a.csv", OF_A))]) == 0
     assert "Less" not in capsys.readouterr().out
@@ -63,8 +75,10 @@ def test_one_model_alone_has_no_differences(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("second", "options", "words"),
     [
-        (OF_B[:2], (), "B was judged on other slices than A (2 and 3)"),
-        ([line.replace("s2", "s9") for line in OF_B], (), "other slices"),
+        (OF_B[:2], (), "B was judged on other slices than A, or with another seed or crop (2 and 3 slices)"),
+        ([line.replace("s2", "s9") for line in OF_B], (), "(s9 and s2)"),
+        ([line.replace(",8,", ",18,") for line in OF_B], (), "(18 and 8)"),
+        ([line.replace("whole slice", "central crop") for line in OF_B], (), "(central crop and whole slice)"),
         ([line.replace("0.3", "0.31") for line in OF_A], (), "two models are called A and differ"),
         (OF_A[:2], (), "two models are called A and differ"),
         (OF_B, ("--to", "C"), "there is no model 'C'; choose A, B"),

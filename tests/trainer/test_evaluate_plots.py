@@ -39,12 +39,17 @@ def test_a_sweep_judges_every_sampler_and_number_of_steps_once(
     words = ["evaluate", str(diffusion_model), str(known_model), "--data", str(known_data), "--limit", "3"]
     words += ["--readings", "2", "--steps", "2", "--sweep-steps", "2", "1", "--sweep-samplers", "ddim", "ddpm"]
     words += ["--per-slice", str(tmp_path / "rows"), "--json", str(tmp_path / "a.json")]
+    words += ["--csv", str(tmp_path / "a.csv")]
     assert main([*words, "--plots", str(tmp_path / "plots"), "--page-slices", "2"]) == 0
     found = json.loads((tmp_path / "a.json").read_text())
     swept = [(one["protocol"]["model"], one["protocol"]["sampler"], one["protocol"]["steps"]) for one in found["sweep"]]
     assert swept == [("noise", sampler, steps) for sampler in ("ddim", "ddpm") for steps in (1, 2)]
     assert found["sweep"][1]["ged_2"] == found["models"][0]["ged_2"]
     assert len(list((tmp_path / "rows").iterdir())) == 5
+    lines = [line.split(",")[:5] for line in (tmp_path / "a.csv").read_text().splitlines()]
+    of_ged = [line[:4] for line in lines if line[4] == "ged_2"]
+    assert of_ged[:2] == [["model", "noise", "ddim", "2"], ["model", "known reader", "ddim", "2"]]
+    assert of_ged[2:] == [["sweep", "noise", sampler, steps] for sampler in ("ddim", "ddpm") for steps in "12"]
     assert "ddpm" in capsys.readouterr().out
     names = {path.name for path in (tmp_path / "plots").iterdir()}
     stems = ("presence", "relative-area", "steps", "samples-noise", "samples-known-reader")

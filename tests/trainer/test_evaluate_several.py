@@ -148,7 +148,19 @@ def test_missing_readers_are_not_empty_masks(sure_model: Path, tmp_path: Path) -
     present = np.array([[True, False], [True, True]])
     slices = SliceCollection(images, readings, ("P", "Q"), np.arange(2), ("", ""), present=present)
     write_lidc_hdf5(tmp_path / "a.h5", {"val": slices})
-    found = evaluate(tmp_path, sure_model, "--data", tmp_path / "a.h5", "--readings", 2, "--references")
+    found = evaluate(
+        tmp_path,
+        sure_model,
+        "--data",
+        tmp_path / "a.h5",
+        "--readings",
+        2,
+        "--references",
+        "--per-slice-csv",
+        tmp_path / "slices.csv",
+    )
+    first, second = lines_of(tmp_path / "slices.csv")  # every expert has his column, whoever read the first slice
+    assert (first["dice_expert1_2"], first["dice_expert2_2"], second["dice_expert2_2"]) == ("1.0", "", "1.0")
     assert found["dice_2"]["mean"] == found["dice_expert1_2"]["mean"] == found["dice_expert2_2"]["mean"] == 1
     assert found["empty_experts"]["mean"] == 0
     assert found["ged_unbiased_2"]["mean"] == 0  # of the slice with two experts; the other defines none

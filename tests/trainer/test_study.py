@@ -154,10 +154,24 @@ def test_what_cannot_be_a_study_is_refused(names: tuple[str, ...], grid: tuple[s
 
 
 def test_crops_are_read_with_ddpm_and_do_not_mix_with_the_middle() -> None:
-    assert usual_sampler(["table1"]) == usual_sampler(["central"]) == "ddim"
-    assert usual_sampler(["table2"]) == usual_sampler(["crop-phiseg"]) == "ddpm"
-    with pytest.raises(SettingsError, match="do not belong in one table"):
-        usual_sampler(["table1", "crop"])
+    assert {usual_sampler(_cells(name)) for name in ("table1", "central", "negative", "fig7-central")} == {"ddim"}
+    assert {usual_sampler(_cells(name)) for name in ("table2", "crop-phiseg", "fig8-crop")} == {"ddpm"}
+    assert usual_sampler(_cells("central", crop="uniform")) == "ddpm"
+
+
+@pytest.mark.parametrize(
+    ("names", "grid", "words"),
+    [
+        (("table1", "crop"), (), "crop@toy on uniform crops of 64 pixels would be judged"),
+        (("central",), ("crop=central,uniform",), "whole slices and central@toy,crop=uniform on uniform crops"),
+        (("crop",), ("grid_px=16,32",), "on uniform crops of 16 pixels and .* on uniform crops of 32 pixels"),
+    ],
+)
+def test_lines_of_different_parts_of_a_slice_do_not_make_a_table(
+    names: tuple[str, ...], grid: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        _cells(*names, grid=grid)
 
 
 def test_equal_runs_share_a_folder_whatever_they_are_called(tmp_path: Path) -> None:

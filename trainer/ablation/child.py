@@ -1,10 +1,13 @@
 """One command of the trainer in a process of its own: its memory is given back, and its failure is its own."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from types import FrameType
+
+from trainer.stopping import TIED_TO_STDIN
 
 
 class Stopped(KeyboardInterrupt):
@@ -14,7 +17,8 @@ class Stopped(KeyboardInterrupt):
 def trainer(words: Sequence[str], *, processes: int = 1) -> int:
     """Run ``python -m trainer WORDS`` to its end, with its output shown here.
 
-    SIGINT and SIGTERM are passed on, so that the command saves and ends before this returns.
+    SIGINT and SIGTERM are passed on, so that the command saves and ends before this returns. If this process is
+    killed, the command is asked to stop as well.
 
     Args:
         words: The command.
@@ -28,7 +32,10 @@ def trainer(words: Sequence[str], *, processes: int = 1) -> int:
     """
     # A session of its own: Ctrl-C then reaches the command once, through us, and not from the terminal as well.
     command = [sys.executable, "-m", "trainer", *words]
-    children = [subprocess.Popen(command, start_new_session=True) for _ in range(processes)]
+    tied = {**os.environ, TIED_TO_STDIN: "1"}
+    children = [
+        subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE, env=tied) for _ in range(processes)
+    ]
     came: list[int] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
@@ -40,6 +47,9 @@ def trainer(words: Sequence[str], *, processes: int = 1) -> int:
     try:
         code = max(child.wait() for child in children)
     finally:
+        for child in children:
+            if child.stdin:
+                child.stdin.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
     if came:

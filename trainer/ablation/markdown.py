@@ -14,10 +14,15 @@ from trainer.recipes.paper_results import paper_figures
 
 
 def table_figures(counts: Sequence[int]) -> list[str]:
-    """Names of the figures that the table shows of each line, for these numbers of readings."""
+    """Names of the figures that lines are compared by, for these numbers of readings."""
     of_each = [name for n in counts for name in (f"ged_{n}", f"dice_{n}")]
     most = max(counts)
     return [*(word for name in of_each for word in (name, f"{name}_pp")), f"ged_unbiased_{most}", f"hm_iou_{most}"]
+
+
+def figure_names(counts: Sequence[int]) -> list[str]:
+    """All that the table shows of a line: those of ``table_figures``, and the share of empty readings."""
+    return [*table_figures(counts), f"empty_readings_{max(counts)}"]
 
 
 def as_markdown(record: StudyRecord, results: Sequence[Result], outcome: Outcome) -> str:
@@ -65,7 +70,7 @@ def _missing(record: StudyRecord, results: Sequence[Result]) -> list[str]:
 
 
 def _figure_lines(judging: Judging, results: Sequence[Result], outcome: Outcome) -> list[list[str]]:
-    names = [*table_figures(judging.readings), f"empty_readings_{max(judging.readings)}"]
+    names = figure_names(judging.readings)
     lines = [["", *names]]
     for result in results:
         lines.append([result.cell.name, *(interval(result.found.summary[name]) for name in names)])

@@ -37,12 +37,10 @@ class Study:
     Attributes:
         about: One sentence for whoever chooses it.
         lines: Recipe and guidance of each line; the others are compared with the first, the paper's own choice.
-        sampler: How its models are read.
     """
 
     about: str
     lines: tuple[tuple[str, float], ...]
-    sampler: str = "ddim"
 
 
 def _lines(names: Iterable[str]) -> tuple[tuple[str, float], ...]:
@@ -64,24 +62,21 @@ _BEST_BIAS = "bias=-4"  # the authors' choice for the sigmoid, as far as is know
 
 STUDIES: dict[str, Study] = {
     "table1": Study("The systems on lesion-centred slices.", _systems("central")),
-    "table2": Study("The systems on uniform crops.", _systems("crop"), sampler="ddpm"),
+    "table2": Study("The systems on uniform crops.", _systems("crop")),
     "table3-central": Study(
         "Prediction and loss weighting, lesion-centred.", _starting("table3-central", first="x-truncated-snr")
     ),
     "table3-crop": Study(
         "Prediction and loss weighting, uniform crops.",
         _starting("table3-crop", first="x-truncated-snr"),
-        sampler="ddpm",
     ),
     "table4": Study("Each model on its own UNet and on the other's.", _starting("table4", first="diffusion-on-unet")),
     "fig7-central": Study(
         "Bias of the sigmoid weighting, lesion-centred.", _starting("fig7-central", first=_BEST_BIAS)
     ),
-    "fig7-crop": Study(
-        "Bias of the sigmoid weighting, uniform crops.", _starting("fig7-crop", first=_BEST_BIAS), sampler="ddpm"
-    ),
+    "fig7-crop": Study("Bias of the sigmoid weighting, uniform crops.", _starting("fig7-crop", first=_BEST_BIAS)),
     "fig8-central": Study("Input scale, lesion-centred.", _starting("fig8-central", first="b=0.1")),
-    "fig8-crop": Study("Input scale, uniform crops.", _starting("fig8-crop", first="b=0.1"), sampler="ddpm"),
+    "fig8-crop": Study("Input scale, uniform crops.", _starting("fig8-crop", first="b=0.1")),
     "negative": Study(
         "Self-conditioning and classifier-free guidance, in which the paper found no gain.",
         (
@@ -124,7 +119,8 @@ def cells_of(
         overrides: Fields that all of them get.
 
     Raises:
-        SettingsError: If a name does not exist, a value is not valid, or two cells would have the same name.
+        SettingsError: If a name does not exist, a value is not valid, two cells would have the same name, or they
+            would be judged on different parts of a slice.
     """
     if not names:
         raise SettingsError(f"no study was named; choose {', '.join(STUDIES)}, or recipes (`fit --list`)")
@@ -137,6 +133,10 @@ def cells_of(
     titles = [cell.name for cell in cells]
     if twice := sorted({title for title in titles if titles.count(title) > 1}):
         raise SettingsError(f"{twice[0]} is named twice; leave one out")
+    areas = {_area(cell.config): cell.name for cell in cells}
+    if len(areas) > 1:
+        told = " and ".join(f"{name} on {area}" for area, name in areas.items())
+        raise SettingsError(f"these do not belong in one table: {told} would be judged; make a study of each")
     return tuple(cells)
 
 
@@ -153,11 +153,11 @@ def _cell(recipe: str, guidance: float, point: dict[str, object], overrides: dic
     return Cell(f"{title},guidance={guidance:g}" if guidance else title, config, guidance)
 
 
-def usual_sampler(names: Sequence[str]) -> str:
-    """The sampler that the paper reads these with: DDIM, but DDPM for uniform crops."""
-    samplers = {STUDIES[name].sampler for name in names if name in STUDIES}
-    crops = {named_recipe(name).crop for name in names if name not in STUDIES}
-    samplers |= {"ddpm" if crop == "uniform" else "ddim" for crop in crops}
-    if len(samplers) > 1:
-        raise SettingsError("lesion-centred models and those of uniform crops do not belong in one table; name fewer")
-    return samplers.pop()
+def usual_sampler(cells: Sequence[Cell]) -> str:
+    """The sampler that the paper reads such models with: DDIM, but DDPM for uniform crops."""
+    return "ddpm" if cells[0].config.crop == "uniform" else "ddim"
+
+
+def _area(config: FitConfig) -> str:
+    """What ``evaluate`` judges a model on unless told otherwise (``evaluation.candidates.choose_crop``)."""
+    return f"uniform crops of {config.grid_px} pixels" if config.crop == "uniform" else "whole slices"

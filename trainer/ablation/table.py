@@ -11,7 +11,7 @@ from napari_ambiseg.errors import DataFileError
 from napari_ambiseg.io.output import write_output
 from trainer.ablation.finished import Finished, finished_cells
 from trainer.ablation.folder import StudyRecord, rows_file
-from trainer.ablation.markdown import as_markdown, table_figures
+from trainer.ablation.markdown import as_markdown, figure_names
 from trainer.ablation.plot import draw_study
 from trainer.ablation.result import Result
 from trainer.ablation.study import Cell
@@ -53,7 +53,7 @@ def write_tables(folder: Path, record: StudyRecord) -> tuple[str, int]:
         write_output(folder / "table.md", text.encode())
         write_output(folder / "table.csv", as_csv(outcome).encode())
         write_output(folder / "table.json", (json.dumps(as_json(outcome), indent=2, allow_nan=False) + "\n").encode())
-        write_output(folder / "slices.csv", per_slice_csv(outcome, table_figures(judging.readings)).encode())
+        write_output(folder / "slices.csv", per_slice_csv(outcome, figure_names(judging.readings)).encode())
         if can_draw():
             draw_study(record.cells, results, folder)
         return text, len(done)
@@ -75,6 +75,12 @@ def _result(folder: Path, record: StudyRecord, cell: Cell, known: Finished, data
 
 def _outcome(record: StudyRecord, results: Sequence[Result], data: EvaluationData) -> Outcome:
     first, *others = (result.found for result in results)
+    for one in others:
+        if one.protocol.area != first.protocol.area:
+            raise DataFileError(
+                f"{one.candidate.label} was judged on another part of a slice ({one.protocol.area}) than "
+                f"{first.candidate.label} ({first.protocol.area}); make a study of each"
+            )
     slices = slices_of([row.patient for row in first.rows], first.protocol)
     references = evaluate_references(data, first.protocol)
     return Outcome(

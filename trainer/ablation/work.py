@@ -14,7 +14,8 @@ from trainer.ablation.folder import StudyRecord, held, rows_file, run_folder
 from trainer.ablation.study import Cell
 from trainer.config import FitConfig
 from trainer.data.sources import is_phantom
-from trainer.run_folder import MODEL_FILE
+from trainer.evaluation.tables import command_words
+from trainer.run_folder import MODEL_FILE, is_training
 from trainer.state import has_state, read_state
 
 DONE, BUSY = "done", "another process is at it"
@@ -64,6 +65,8 @@ def _do(folder: Path, record: StudyRecord, cell: Cell, machine: Machine) -> str:
         return DONE
     run = run_folder(folder, cell)
     if not is_fitted(run, cell.config):
+        if is_training(run):  # left behind by a study that was killed: it saves and ends
+            return BUSY
         if code := trainer(_fit_words(run, record, cell, machine)):
             return f"fit ended with exit code {code}"
         if not is_fitted(run, cell.config):
@@ -109,14 +112,6 @@ def _fit_words(run: Path, record: StudyRecord, cell: Cell, machine: Machine) -> 
 
 
 def _evaluate_words(folder: Path, record: StudyRecord, cell: Cell, machine: Machine) -> list[str]:
-    judging = record.judging
-    return [
-        "evaluate",
-        str(weights_of(folder, cell)),
-        *("--data", *judging.data, "--split", judging.split),
-        *("--readings", *map(str, judging.readings), "--steps", str(judging.steps), "--sampler", judging.sampler),
-        *("--threshold", str(judging.threshold), "--seed", str(judging.seed), "--guidance", str(cell.guidance)),
-        *(["--limit", str(judging.limit)] if judging.limit is not None else []),
-        *("--per-slice", str(rows_file(folder, cell))),
-        *machine.words(),
-    ]
+    rows = rows_file(folder, cell)
+    request = record.judging.request(cell, str(weights_of(folder, cell)), keep=rows)
+    return [*command_words(request), "--per-slice", str(rows), *machine.words()]

@@ -18,8 +18,8 @@ from trainer.evaluation.bootstrap import Difference, Interval, PatientResamples
 from trainer.evaluation.report import difference, interval
 from trainer.evaluation.tables import grid
 
-_KEYS = ("model", "slice", "patient")
-_NO_FIGURES = {*_KEYS, "seed", "seconds", "notice"}
+_KEYS = ("slice", "patient", "seed", "area")
+_NO_FIGURES = {"model", *_KEYS, "sampler", "steps", "seconds", "notice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class KeptModel:
 
     Attributes:
         label: Its name.
-        slices: Of each slice its name and patient (M,).
+        slices: Of each slice its name, patient, seed and the area that was judged (M,).
         figures: Name of a figure -> its values (M,); NaN where a slice does not define it.
     """
 
     label: str
-    slices: tuple[tuple[str, str], ...]
+    slices: tuple[tuple[str, ...], ...]
     figures: dict[str, NDArray[np.float64]]
 
 
@@ -53,10 +53,10 @@ def read_kept(path: Path) -> list[KeptModel]:
         raise DataFileError(f"{path} cannot be read ({error}); name a slices.csv or slices.csv.gz") from error
     reader = csv.DictReader(io.StringIO(text))
     names = [name for name in reader.fieldnames or () if name not in _NO_FIGURES]
-    if not names or not set(_KEYS) <= set(reader.fieldnames or ()):
+    if not names or not {"model", *_KEYS} <= set(reader.fieldnames or ()):
         raise DataFileError(
-            f"{path} has no columns {', '.join(_KEYS)} and figures; name a file that `evaluate --per-slice-csv` or "
-            "`ablate` wrote"
+            f"{path} has no columns model, {', '.join(_KEYS)} and figures; name a file that `evaluate --per-slice-csv` "
+            "or `ablate` wrote"
         )
     try:
         models = [_model(label, lines, names) for label, lines in _by_model(reader).items()]
@@ -79,20 +79,25 @@ def compare_kept(
         seed: Of the resampling of patients; the one of the judging gives its very intervals.
 
     Raises:
-        SettingsError: If two models of one name differ, the slices differ, or a name is unknown.
+        SettingsError: If two models of one name differ, the slices, their seeds or areas differ, a name is unknown, or
+            the models have no figure in common.
     """
     by_name = _distinct(models)
     first = by_name.pop(_known(to or models[0].label, by_name, "model"))
     common = [name for name in first.figures if all(name in one.figures for one in models)]
+    if not common:
+        raise SettingsError(
+            f"{', '.join([first.label, *by_name])} have no figure in common; judge all with equal --readings"
+        )
     names = [_known(name, common, "figure") for name in figures] or common
     for one in by_name.values():
         if one.slices != first.slices:
             raise SettingsError(
-                f"{one.label} was judged on other slices than {first.label} ({len(one.slices)} and "
-                f"{len(first.slices)}); judge both with the same data, --limit and --seed"
+                f"{one.label} was judged on other slices than {first.label}, or with another seed or crop "
+                f"({_told(one, first)}); judge both with the same data, --limit, --seed and --crop"
             )
-    resamples = PatientResamples([patient for _, patient in first.slices], seed=seed)
-    patients = len({patient for _, patient in first.slices})
+    of_slices = [patient for _, patient, *_ in first.slices]
+    resamples = PatientResamples(of_slices, seed=seed)
 
     def found(one: KeptModel) -> Iterable[Interval]:
         return resamples.means(_table(one, names)).intervals()
@@ -101,8 +106,8 @@ def compare_kept(
         return resamples.means(_table(one, names) - _table(first, names)).differences()
 
     parts = [
-        f"**{NOTICE}.** {len(first.slices)} slices of {patients} patients; in brackets 95 % intervals from resampling "
-        "patients. GED: lower is better; Dice, IoU, HM-IoU: higher.",
+        f"**{NOTICE}.** {len(first.slices)} slices of {len(set(of_slices))} patients, {first.slices[0][-1]}; in "
+        "brackets 95 % intervals from resampling patients. GED: lower is better; Dice, IoU, HM-IoU: higher.",
         grid(["", *names], ([one.label, *map(interval, found(one))] for one in (first, *by_name.values()))),
     ]
     if by_name:
@@ -124,7 +129,7 @@ def _by_model(reader: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]
 
 def _model(label: str, lines: Sequence[dict[str, str]], names: Sequence[str]) -> KeptModel:
     figures = {name: np.array([float(line[name] or math.nan) for line in lines]) for name in names}
-    return KeptModel(label, tuple((line["slice"], line["patient"]) for line in lines), figures)
+    return KeptModel(label, tuple(tuple(line[key] for key in _KEYS) for line in lines), figures)
 
 
 def _distinct(models: Sequence[KeptModel]) -> dict[str, KeptModel]:
@@ -141,6 +146,14 @@ def _distinct(models: Sequence[KeptModel]) -> dict[str, KeptModel]:
                 f"two models are called {one.label} and differ; rename one in its file, or leave it out"
             )
     return found
+
+
+def _told(one: KeptModel, other: KeptModel) -> str:
+    """In what two models' slices differ first."""
+    if len(one.slices) != len(other.slices):
+        return f"{len(one.slices)} and {len(other.slices)} slices"
+    pairs = (pair for a, b in zip(one.slices, other.slices, strict=True) for pair in zip(a, b, strict=True))
+    return " and ".join(next(pair for pair in pairs if pair[0] != pair[1]))
 
 
 def _known(name: str, among: Iterable[str], what: str) -> str:

@@ -52,7 +52,8 @@ def evaluate(
         Interrupted: After Ctrl-C.
     """
     mine = range(len(data)) if positions is None else positions
-    wanted = [data.ids[position] for position in mine]
+    ids = data.ids
+    wanted = [ids[position] for position in mine]
     rows: dict[str, Row] = {}
     try:
         with RowFile(keep, protocol) if keep and group.index == 0 else nullcontext() as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from napari_ambiseg.io.export import NOTICE
 from trainer.evaluation.bootstrap import Difference, Interval
-from trainer.evaluation.metrics import metric_names
+from trainer.evaluation.metrics import metric_names, pooled_names
 from trainer.evaluation.presence import presence
 from trainer.evaluation.report import difference, interval, number, seconds_per_slice
 from trainer.evaluation.session import Evaluated, Outcome, Request, judged_of
@@ -23,12 +23,12 @@ from trainer.evaluation.session import Evaluated, Outcome, Request, judged_of
 def as_csv(outcome: Outcome) -> str:
     """A line for every reader and figure: mean, interval, and the difference to the first model where there is one."""
     lines: list[list[object]] = []
-    for one in (*outcome.models, *outcome.sweep):
-        how = one.protocol
-        differences = outcome.differences.get(one.candidate.label, {}) if one in outcome.models else {}
-        about = ("sweep" if one not in outcome.models else "model", one.candidate.label, how.sampler, how.steps)
-        lines += [[*about, *line] for line in _figure_lines(one.summary, differences)]
-        lines.append([*about, "seconds_per_slice", seconds_per_slice(one)])
+    for role, models in (("model", outcome.models), ("sweep", outcome.sweep)):
+        for one in models:
+            about = (role, one.candidate.label, one.protocol.sampler, one.protocol.steps)
+            differences = outcome.differences.get(one.candidate.label, {}) if role == "model" else {}
+            lines += [[*about, *line] for line in _figure_lines(one.summary, differences)]
+            lines.append([*about, "seconds_per_slice", seconds_per_slice(one)])
     for reader, summary in outcome.references.items():
         lines += [["reference", reader, "", "", *line] for line in _figure_lines(summary, {})]
     head = ["role", "reader", "sampler", "steps", "figure", "value", "low", "high"]
@@ -40,19 +40,20 @@ def per_slice_csv(outcome: Outcome, wanted: Sequence[str] | None = None) -> str:
 
     Args:
         outcome: What was found.
-        wanted: Names of figures; None takes all.
+        wanted: Names of figures; None takes all that a single slice has.
     """
     protocol = outcome.models[0].protocol
-    names = list(outcome.models[0].rows[0].judged.figures)
-    everything = metric_names(protocol.readings, readers=protocol.readers)
-    names = [name for name in (everything if wanted is None else wanted) if name in names]
+    pooled = pooled_names(protocol.readings)
+    everything = [n for n in metric_names(protocol.readings, readers=protocol.readers) if n not in pooled]
+    names = everything if wanted is None else wanted
     lines = [
-        [one.candidate.label, row.id, row.patient, row.seed, row.seconds]
+        [one.candidate.label, row.id, row.patient, row.seed]
+        + [one.protocol.area, one.protocol.sampler, one.protocol.steps, row.seconds]
         + [_blank(row.judged.figures.get(name, math.nan)) for name in names]
         for one in outcome.models
         for row in one.rows
     ]
-    return _csv(["model", "slice", "patient", "seed", "seconds", *names], lines)
+    return _csv(["model", "slice", "patient", "seed", "area", "sampler", "steps", "seconds", *names], lines)
 
 
 def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str:
@@ -102,8 +103,13 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
 
 def command(request: Request) -> str:
     """The command line that asks for the same figures."""
+    return shlex.join(["python", "-m", "trainer", *command_words(request)])
+
+
+def command_words(request: Request) -> list[str]:
+    """What ``python -m trainer`` takes to find the same figures."""
     options = request.options
-    words: list[object] = ["python", "-m", "trainer", "evaluate", *request.weights, "--data", *request.data]
+    words: list[object] = ["evaluate", *request.weights, "--data", *request.data]
     words += ["--split", request.split, "--readings", *request.readings, "--steps", options.steps]
     words += ["--sampler", options.sampler, "--threshold", request.threshold, "--seed", request.seed]
     optional = {
@@ -119,7 +125,7 @@ def command(request: Request) -> str:
     words += ["--references"] if request.references else []
     if request.sweep_steps:
         words += ["--sweep-steps", *request.sweep_steps, "--sweep-samplers", *request.sweep_samplers]
-    return shlex.join(map(str, words))
+    return [*map(str, words)]
 
 
 def _figure_lines(summary: Mapping[str, Interval], differences: Mapping[str, Difference]) -> Iterable[list[object]]:

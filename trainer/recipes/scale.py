@@ -57,7 +57,7 @@ SCALES: dict[str, dict[str, object]] = {
 }
 """Name of a scale -> what it changes in a recipe of the paper's scale.
 
-``small-64`` takes hours on a CPU, ``mini-64`` five to fifteen minutes, ``toy`` one. ``mini-64`` has one rate for all
+``small-64`` takes hours on a CPU, ``mini-64`` six to twenty-five minutes, ``toy`` one. ``mini-64`` has one rate for all
 models: PHiSeg's own, ten times that of the others.
 """
 
