@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -48,6 +49,9 @@ def fit_command(
     check: Annotated[bool, typer.Option("--check", help="Check the data and the settings, then stop.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/RECIPE.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="Model file, folder of a run, or bundled model, whose weights to begin with.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps, replacing the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, replacing the recipe's.")] = None,
     set_: Annotated[
@@ -69,10 +73,14 @@ def fit_command(
     from trainer.config import parse_overrides
     from trainer.data.checks import read_checked, rehearse
     from trainer.distributed import is_restarted, joined, must_launch, together
+    from trainer.fine_tuning import read_start
     from trainer.fit import check_settings, fit
     from trainer.fit import resume as resume_run
     from trainer.run_folder import result_file
     from trainer.state import has_state
+
+    if resume is not None and start_from is not None:
+        raise SettingsError("a run that goes on has its weights; leave out --start-from, or begin a new run with it")
 
     def plan() -> "tuple[FitConfig, DataSource, Path, bool]":
         """What to do, with which slices, in which folder, and whether it has begun."""
@@ -97,14 +105,15 @@ def fit_command(
             collection = read_checked(
                 source.names, source.split, seed=config.seed, grid_px=config.grid_px, apart=apart or ()
             )
+            start = read_start(start_from) if start_from and not begun else None
             if check:
-                check_settings(config, collection, device=own)
+                check_settings(config, collection, device=own, start=start)
             seen = rehearse(config, collection) if check else None
         if seen:
             if group.index == 0:
                 typer.echo(seen)
             return
-        action = resume_run if begun else fit
+        action = resume_run if begun else partial(fit, start=start)
         run = action(config, collection, folder, device=own, source=source, group=group, stop=stop)
         if group.index == 0:
             model = folder / result_file(config, folder)

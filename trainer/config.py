@@ -150,6 +150,20 @@ class DataSource(BaseModel):
     split: str = "train"
 
 
+class StartedFrom(BaseModel):
+    """The model whose weights a run began with.
+
+    Attributes:
+        name: What it calls itself.
+        sha256: Of its file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sha256: str
+
+
 class RunDescription(BaseModel):
     """All that defines a run, as it is written beside its weights.
 
@@ -157,6 +171,7 @@ class RunDescription(BaseModel):
         fit: Its configuration.
         data: Where its slices come from.
         data_sha256: Of their images and masks.
+        started_from: The model that it began with; None if it began with random weights.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -164,6 +179,7 @@ class RunDescription(BaseModel):
     fit: FitConfig
     data: DataSource
     data_sha256: str
+    started_from: StartedFrom | None = None
 
 
 def read_config(path: Path) -> FitConfig:

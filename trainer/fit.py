@@ -17,6 +17,7 @@ from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, RunDescription
 from trainer.data.batches import BatchSource, Shard, split_by_patient
 from trainer.data.sources import collection_digest
+from trainer.fine_tuning import Start, begin_with
 from trainer.group import ALONE, Group
 from trainer.loop import Best, Run, StepRecord, start_run, train, validation_loss
 from trainer.report import Reporter
@@ -35,10 +36,11 @@ def fit(
     *,
     device: torch.device,
     source: DataSource,
+    start: Start | None = None,
     group: Group = ALONE,
     stop: threading.Event | None = None,
 ) -> Run:
-    """Train a model from scratch into ``out``.
+    """Train a model into ``out``, from scratch or from the weights of another.
 
     Args:
         config: The run.
@@ -46,18 +48,25 @@ def fit(
         out: Its folder.
         device: Where it computes.
         source: Where ``data`` come from.
+        start: The model to begin with; None begins with random weights.
         group: The processes that train together; each calls this with the same arguments.
         stop: Ends the run soon and well once it is set; SIGINT and SIGTERM set it while the run trains.
 
     Raises:
-        SettingsError: If ``out`` holds a run that has begun, or cannot be written.
+        SettingsError: If ``out`` holds a run that has begun, or cannot be written, or ``start`` does not fit.
         CheckpointError: If a checkpoint cannot be written; the one before it is whole.
         ComputeError: If the loss becomes infinite or NaN.
     """
     if has_state(out) and read_state(out).step > 0:
         raise SettingsError(f"{out} holds a run already; go on with `fit --resume {out}`, or give another folder")
-    described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
-    return _drive(start_run(config, device), data, out, described, group, stop)
+    digest = collection_digest(data)
+    described = RunDescription(
+        fit=config, data=source, data_sha256=digest, started_from=start.described if start else None
+    )
+    run = start_run(config, device)
+    if start:
+        begin_with(start, run, data_sha256=digest)
+    return _drive(run, data, out, described, group, stop)
 
 
 def resume(
@@ -84,7 +93,12 @@ def resume(
         raise SettingsError(
             f"{out} has done {saved.step} steps already, more than the {config.steps} asked for; give more"
         )
-    described = RunDescription(fit=config, data=source, data_sha256=collection_digest(data))
+    described = RunDescription(
+        fit=config,
+        data=source,
+        data_sha256=collection_digest(data),
+        started_from=saved.config.get("started_from"),
+    )
     if saved.config["data_sha256"] != described.data_sha256:
         raise SettingsError(f"these are not the slices that {out} was started with; give the same files with --data")
     run = start_run(config, device)
@@ -95,13 +109,17 @@ def resume(
     return _drive(run, data, out, described, group, stop, warning=_fell_back(saved))
 
 
-def check_settings(config: FitConfig, data: SliceCollection, *, device: torch.device) -> None:
+def check_settings(
+    config: FitConfig, data: SliceCollection, *, device: torch.device, start: Start | None = None
+) -> None:
     """Refuse what a run would stumble over before its first step: all that it builds is built, and nothing is kept.
 
     Raises:
         AmbisegError: If a setting names what does not exist, or settings contradict each other or the data.
     """
-    start_run(config, device)
+    run = start_run(config, device)
+    if start:
+        begin_with(start, run, data_sha256=collection_digest(data))
     _validator(split_by_patient(data, config.holdout, config.seed)[1], config)
 
 

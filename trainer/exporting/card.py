@@ -118,6 +118,8 @@ def _training_rows(training: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("made with", f"napari-ambiseg {training.get('napari_ambiseg', '?')}, torch {training.get('torch', '?')}"),
     ]
+    if start := training.get("started_from"):
+        rows.insert(1, ("began with", f"the weights of {start['name']}, SHA-256 {start['sha256']}"))
     if digest := training.get("data_sha256"):
         rows.insert(1, ("SHA-256 of the data", str(digest)))
     return rows
