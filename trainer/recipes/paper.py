@@ -112,8 +112,14 @@ def _table_4() -> list[Recipe]:
     models = {f"prob-unet-{latent}": baselines[f"central-prob-unet-{latent}"] for latent in LATENTS}
     models["diffusion"] = CENTRAL
     titles = {"prob-unet": "the Gen. Prob. UNet's network", "unet": "the diffusion UNet"}
+    own = {model: "unet" if model == "diffusion" else "prob-unet" for model in models}
     return [
-        _ablation(recipe, f"table4-{model}-on-{backbone}", f"Table 4: {model} on {title}.", backbone=backbone)
+        _ablation(
+            recipe,
+            f"table4-{model}-on-{backbone}",
+            f"Table 4: {model} on {title}.",
+            backbone="own" if backbone == own[model] else backbone,  # so that lines of Table 1 may share its run
+        )
         for (model, recipe), (backbone, title) in product(models.items(), titles.items())
     ]
 
