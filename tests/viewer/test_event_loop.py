@@ -30,11 +30,18 @@ def ticking(tick: QTimer) -> Iterator[None]:
     tick.stop()
 
 
+@pytest.mark.parametrize("drawing_s", [0.0, 0.1], ids=["", "while drawing takes so long that news queue up"])
 def test_layers_of_a_first_run_come_one_at_a_time(
-    ready: ReadingsPanel, viewer: Viewer, toy: type[ToyDiscs], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    drawing_s: float,
+    ready: ReadingsPanel,
+    viewer: Viewer,
+    toy: type[ToyDiscs],
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What else waits for the window gets its turn between any two: napari takes long for each."""
     monkeypatch.setattr(toy, "delay", 0.02)
+    viewer.layers.events.inserted.connect(lambda _: time.sleep(drawing_s))
     qtbot.wait(50)
     added, tick = list[int](), QTimer()
     tick.timeout.connect(lambda: added.append(len(viewer.layers)))

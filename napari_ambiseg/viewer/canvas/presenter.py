@@ -57,11 +57,16 @@ class Presenter(QObject):
         super().__init__(parent)
         self._canvas, self._showing, self._looking, self._wanted = canvas, showing, looking, wanted
         self._at_leisure = at_leisure
-        self._adding = QTimer(self)
+        self._adding = QTimer(self)  # started anew after each layer: adding may take longer than the pause
+        self._adding.setSingleShot(True)
         self._adding.setInterval(_PAUSE_MS)
+        self._is_adding = False
         self._adding.timeout.connect(self._add_next)
         self._missing: list[Role] = []
         self._to_add = set[Role]()
+        self._others_turn = QTimer(self)  # runs after a layer was added while readings are drawn
+        self._others_turn.setSingleShot(True)
+        self._others_turn.setInterval(_PAUSE_MS)
         self._pair: tuple[int, int] | None = None
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -85,7 +90,7 @@ class Presenter(QObject):
     @property
     def is_adding(self) -> bool:
         """Whether layers of a result are still to come."""
-        return self._adding.isActive()
+        return self._is_adding
 
     def begin(self) -> None:
         """A run begins."""
@@ -94,13 +99,13 @@ class Presenter(QObject):
     def show_running(self, request: Request, live: LivePicture) -> None:
         """Show how far a run has come.
 
-        Layers are added once, one at a time; what is removed then, goes.
+        Layers are added once, one at a time, however fast news come; what is removed then, goes.
         """
         if self._showing.hidden.model:
             return
         shown = looks.step_looks(request.plane, request.placement, live.frame, selected=live.watched)
         self._canvas.show(shown, add_missing=False)
-        if self._to_add:
+        if self._to_add and not self._others_turn.isActive():
             self._add_one(shown)
 
     def _add_one(self, shown: Sequence[Look]) -> None:
@@ -110,6 +115,7 @@ class Presenter(QObject):
                 self._to_add.remove(look.role)
                 if not self._canvas.shows(look):
                     self._canvas.show([look])
+                    self._others_turn.start()
                     break
         for roles, visible in self._wanted():
             if Role.READINGS in roles:
@@ -199,6 +205,7 @@ class Presenter(QObject):
         self._show_pair(result, view)
         self._follow_wishes()
         if self._missing:
+            self._is_adding = True
             self._adding.start()
         else:
             self.stop_adding()
@@ -218,15 +225,18 @@ class Presenter(QObject):
         assert view is not None
         self._canvas.show([look for look in self._looks(result, view) if look.role is role])
         self._follow_wishes()
-        if not self._missing:
+        if self._missing:
+            self._adding.start()
+        else:
             self.refresh()
             self.stop_adding()
 
     def stop_adding(self) -> None:
         """Add no more layers of the result: all are there, or it is shown no longer."""
         self._missing = []
-        if self._adding.isActive():
-            self._adding.stop()
+        self._adding.stop()
+        if self._is_adding:
+            self._is_adding = False
             self.settled.emit()
 
     def _follow_wishes(self) -> None:
