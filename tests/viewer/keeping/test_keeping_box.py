@@ -230,9 +230,8 @@ def test_a_session_is_restored_without_asking_the_model(
     np.testing.assert_allclose(panel.form.image.image.contrast_limits, (0.2, 0.9))
     np.testing.assert_allclose(other.scene.camera.center[-2:], (12, 15))
     assert other.scene.camera.zoom == pytest.approx(20)
-    assert {Role.READINGS, Role.SELECTED, Role.EXPERTS, Role.FIELD_OF_VIEW} <= {
-        role_of(layer) for layer in other.layers
-    }
+    wanted = {Role.READINGS, Role.SELECTED, Role.EXPERTS, Role.FIELD_OF_VIEW}
+    qtbot.waitUntil(lambda: wanted <= {role_of(layer) for layer in other.layers}, timeout=LONG)  # they come one by one
     assert panel.request().placement == before.sampled.placement  # more readings may be added
 
 
