@@ -1,18 +1,16 @@
 """A run that begins with the weights of a model instead of random ones: to go on with other data, or another loss."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, cast
 
-from napari_ambiseg.engine.catalogue import load_model, model_file
+from napari_ambiseg.engine import load_model
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from trainer.config import FitConfig, StartedFrom
 from trainer.ema import warm_start
+from trainer.evaluation.candidates import describe, fit_of
 from trainer.loop import Run
-from trainer.run_folder import result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,8 @@ def read_start(weights: str) -> Start:
     Raises:
         CheckpointError: If there is no such model, or its file is damaged.
     """
-    path = model_file(result_of(Path(weights)) if Path(weights).is_dir() else weights)
-    model = load_model(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Start(model, StartedFrom(name=model.header.name or path.stem, sha256=digest))
+    (found,) = describe([weights])
+    return Start(load_model(found.weights), StartedFrom(name=found.label, sha256=found.sha256))
 
 
 def begin_with(start: Start, run: Run, *, data_sha256: str) -> None:
@@ -91,17 +87,12 @@ def _word(value: object) -> object:
 
 
 def _recipe(training: dict[str, Any]) -> str:
-    return str(_fit_of(training).get("recipe", "as its card says"))
-
-
-def _fit_of(training: dict[str, Any]) -> dict[str, Any]:
-    fit = training.get("fit")  # free-form where others wrote the file
-    return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
+    return str(fit_of(training).get("recipe", "as its card says"))
 
 
 def _refuse_seen(name: str, training: dict[str, Any], config: FitConfig, data_sha256: str) -> None:
     """Patients whom the model learned from are no longer held out, whatever the run says."""
-    fit = _fit_of(training)
+    fit = fit_of(training)
     theirs, ours = (fit.get("holdout"), fit.get("seed")), (config.holdout, config.seed)
     if config.holdout and training.get("data_sha256") == data_sha256 and theirs != ours:
         raise SettingsError(

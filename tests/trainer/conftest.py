@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import State
 from napari_ambiseg.io.lidc_hdf5 import write_lidc_hdf5
-from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
+from napari_ambiseg.models.checkpoint import Grid, Header, load_checkpoint, save_checkpoint
 from napari_ambiseg.models.segmenter import KINDS, SamplingOptions
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.evaluation.protocol import DataDescription, Protocol
@@ -38,6 +38,18 @@ def disc_collection(count: int = 24, *, side: int = 32, readers: int = 4, seed: 
         nodules=np.arange(count) // 3,
         names=tuple(f"slice {i}" for i in range(count)),
     )
+
+
+def run_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of the model in a run's folder."""
+    segmenter = load_checkpoint(folder / "model.safetensors").segmenter
+    assert isinstance(segmenter, nn.Module)
+    return segmenter.state_dict()
+
+
+def same_weights(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two models have the very same weights."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.checkpoint import load_checkpoint, read_header
+from napari_ambiseg.models.checkpoint import read_header
 from napari_ambiseg.readings.collection import SliceCollection
+from tests.trainer.conftest import run_weights, same_weights
 from trainer.__main__ import main
 from trainer.config import DataSource, FitConfig, with_overrides
 from trainer.fine_tuning import read_start
@@ -24,16 +25,6 @@ CONFIG = FitConfig(
     ema_decay=0.9, holdout=0.2, checkpoint_steps=2, log_steps=1,
 )  # fmt: skip
 KINDS = ["diffusion", "deterministic", "mc-dropout", "phiseg", "prob-unet"]
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    segmenter = load_checkpoint(folder / "model.safetensors").segmenter
-    assert isinstance(segmenter, torch.nn.Module)
-    return segmenter.state_dict()
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def stopped() -> threading.Event:
@@ -59,9 +50,9 @@ def test_a_run_begins_with_exactly_these_weights(kind: str, discs: SliceCollecti
     begun = with_overrides(config, {"weighting": "uniform", "seed": 4})
     start = read_start(str(tmp_path / "first"))
     fit(begun, other_data(discs), tmp_path / "second", device=CPU, source=DISCS, start=start, stop=stopped())
-    assert same(weights(tmp_path / "first"), weights(tmp_path / "second"))
+    assert same_weights(run_weights(tmp_path / "first"), run_weights(tmp_path / "second"))
     fit(begun, other_data(discs), tmp_path / "third", device=CPU, source=DISCS, start=start)
-    assert not same(weights(tmp_path / "first"), weights(tmp_path / "third"))
+    assert not same_weights(run_weights(tmp_path / "first"), run_weights(tmp_path / "third"))
 
 
 def test_what_it_began_with_is_told_and_kept_when_it_goes_on(discs: SliceCollection, first: Path) -> None:
@@ -71,7 +62,7 @@ def test_what_it_began_with_is_told_and_kept_when_it_goes_on(discs: SliceCollect
     resume(CONFIG, discs, out, device=CPU, source=DISCS)
     whole = first.parent / "whole"
     fit(CONFIG, discs, whole, device=CPU, source=DISCS, start=start)
-    assert same(weights(out), weights(whole))
+    assert same_weights(run_weights(out), run_weights(whole))
     told = {"name": "test", "sha256": digest}
     assert json.loads((out / "config.json").read_text())["started_from"] == told
     assert read_header(out / "model.safetensors").training["started_from"] == told
@@ -114,7 +105,7 @@ def test_the_command_begins_with_a_bundled_model_and_its_card_says_so(
     assert main([*words, "--start-from", "lidc-small-64", "--out", str(out)]) == 0
     bundled = read_start("lidc-small-64")
     assert isinstance(bundled.model.segmenter, torch.nn.Module)
-    after = weights(out)
+    after = run_weights(out)
     for name, before in bundled.model.segmenter.state_dict().items():
         torch.testing.assert_close(after[name], before, atol=1e-6, rtol=0)
     assert main(["export", str(out), "--out", str(tmp_path / "mine.safetensors")]) == 0

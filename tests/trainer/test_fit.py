@@ -15,6 +15,7 @@ from napari_ambiseg.errors import CheckpointError, ComputeError, SettingsError
 from napari_ambiseg.models.checkpoint import load_checkpoint
 from napari_ambiseg.models.segmenter import SamplingOptions
 from napari_ambiseg.readings.collection import SliceCollection
+from tests.trainer.conftest import run_weights, same_weights
 from trainer.__main__ import main
 from trainer.config import DataSource, FitConfig, ValidationConfig, changed_for_resume, with_overrides
 from trainer.data.batches import BatchSource
@@ -33,16 +34,6 @@ CONFIG = FitConfig(
 )  # fmt: skip
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    segmenter = load_checkpoint(folder / "model.safetensors").segmenter
-    assert isinstance(segmenter, torch.nn.Module)
-    return segmenter.state_dict()
-
-
-def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
 @pytest.mark.parametrize("kind", ["diffusion", "deterministic", "mc-dropout", "phiseg", "prob-unet"])
 def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     kind: str, discs: SliceCollection, tmp_path: Path
@@ -52,7 +43,7 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     half = with_overrides(config, {"checkpoint_steps": 1})
     _fit_until(half, discs, tmp_path / "parts", stop_at=7)
     resume(config, discs, tmp_path / "parts", device=CPU, source=DISCS)
-    assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"))
+    assert same_weights(run_weights(tmp_path / "whole"), run_weights(tmp_path / "parts"))
 
 
 def _fit_until(config: FitConfig, data: SliceCollection, out: Path, *, stop_at: int) -> None:
@@ -141,7 +132,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
     with pytest.raises(ComputeError, match="step 10"):
         fit(CONFIG, discs, tmp_path, device=CPU, source=DISCS)
     assert load_checkpoint(tmp_path / "model.safetensors").header.training["step"] == 8
-    assert all(t.isfinite().all() for t in _weights(tmp_path).values())
+    assert all(t.isfinite().all() for t in run_weights(tmp_path).values())
 
 
 def test_two_processes_do_not_train_in_one_folder(discs: SliceCollection, tmp_path: Path) -> None:

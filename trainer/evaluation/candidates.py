@@ -115,19 +115,19 @@ def _describe(weights: str) -> Candidate:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         kind=header.kind,
         grid_px=max(header.grid.size),
-        uniform=_fit_of(header.training).get("crop") == "uniform",
+        uniform=fit_of(header.training).get("crop") == "uniform",
         holdout=_holdout(header.training),
     )
 
 
-def _fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
+def fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the run that a header tells of, if it does; what others wrote there is free-form."""
     fit = training.get("fit")
     return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
 
 
 def _holdout(training: Mapping[str, Any]) -> Holdout | None:
-    fit, data = _fit_of(training), training.get("data_sha256")
+    fit, data = fit_of(training), training.get("data_sha256")
     match fit.get("holdout"), fit.get("seed"), data:
         case (int() | float() as fraction, int() as seed, str() as digest) if fraction > 0:
             return Holdout(fraction, seed, digest)
