@@ -84,6 +84,9 @@ def sample_command(
         typer.Option(help="Time of the last estimate; default: at most 0.05 with dpm++2m, else 1 / steps."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 0,
+    antithetic: Annotated[
+        bool, typer.Option("--antithetic", help="Draw readings in pairs of opposite noise, not independently.")
+    ] = False,
     threshold: Threshold = 0.1,
     model: Annotated[str | None, typer.Option(help="Name of a bundled model, or a .safetensors file.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
@@ -105,6 +108,7 @@ def sample_command(
         readings=readings,
         options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time),
         seed=seed,
+        antithetic=antithetic,
         threshold=threshold,
         device=device,
         engine=engine,

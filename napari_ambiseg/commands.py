@@ -84,6 +84,7 @@ class SampleChoice:
     readings: int = 16
     options: SamplingOptions = SamplingOptions()  # noqa: RUF009 (frozen)
     seed: int = 0
+    antithetic: bool = False
     threshold: float = 0.1
     device: str = "auto"
     engine: str = "auto"
@@ -96,7 +97,7 @@ def sample(which: SliceChoice, how: SampleChoice, *, out: Path | None = None) ->
     Raises:
         AmbisegError: If the input, a setting or the target is no good.
     """
-    seeds = reading_seeds(how.seed, how.readings)
+    seeds = reading_seeds(how.seed, how.readings, antithetic=how.antithetic)
     _check_threshold(how.threshold)
     if out is not None:
         check_target(out)
@@ -196,17 +197,24 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "guidance": how.options.guidance,
         "last_time": how.options.last_estimate,
         "seed": how.seed,
+        "antithetic": how.antithetic,
         "threshold": how.threshold,
         "grey": sampled.grey.value,
         "engine": f"{sampled.engine} on {sampled.device}, {sampled.chunk} at a time",
         "seconds": round(sampled.seconds, 3),
         "first_reading_seconds": round(sampled.first_seconds, 3),
         **({"notes": " ".join(sampled.notes)} if sampled.notes else {}),
-        **_figures(readings, source.experts, source.slice_input.spacing_mm),
+        **_figures(readings, source.experts, source.slice_input.spacing_mm, independent=not how.antithetic),
     }
 
 
-def _figures(readings: NDArray[np.bool_], experts: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Report:
+def _figures(
+    readings: NDArray[np.bool_],
+    experts: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+    *,
+    independent: bool = True,
+) -> Report:
     """Areas and, where there are experts, agreement; what is not defined (NaN) is None, as JSON has no NaN."""
     areas: Report = {"areas_mm2": areas_mm2(readings, spacing_mm).tolist()}
     if len(experts) == 0:
@@ -216,7 +224,7 @@ def _figures(readings: NDArray[np.bool_], experts: NDArray[np.bool_], spacing_mm
     return {
         "experts": len(experts),
         "ged": comparison.ged,
-        "ged_unbiased": None if math.isnan(unbiased) else unbiased,
+        "ged_unbiased": None if math.isnan(unbiased) or not independent else unbiased,
         "dice": comparison.mean_dice,
         "hm_iou": comparison.hm_iou,
         **areas,

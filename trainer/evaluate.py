@@ -40,6 +40,9 @@ def evaluate_command(
         typer.Option("--held-out", help="Only patients that the models' training kept out of --data and --split."),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of readings, subset, crops and intervals.")] = 0,
+    antithetic: Annotated[
+        bool, typer.Option("--antithetic", help="Draw readings in pairs of opposite noise, not independently.")
+    ] = False,
     sweep_steps: Annotated[
         list[int], typer.Option(help="Judge diffusion models at these numbers of steps too, e.g. 2 3 4 5 10 20 50.")
     ] = [],  # noqa: B006
@@ -89,6 +92,7 @@ def evaluate_command(
             threshold=threshold,
             limit=limit,
             seed=seed,
+            antithetic=antithetic,
             held_out=held_out,
             crop=crop,
             crop_px=crop_px,

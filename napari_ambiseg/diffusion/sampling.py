@@ -30,6 +30,7 @@ from napari_ambiseg.diffusion.steps import (
 from napari_ambiseg.errors import SettingsError
 
 __all__ = [
+    "ANTITHETIC",
     "LAST_LOOK",
     "SAMPLERS",
     "WITH_ETA",
@@ -71,24 +72,40 @@ class State:
     x_hat: Tensor
 
 
+ANTITHETIC = 1 << 63
+"""The bit of a seed that turns its noise around: ``seed`` and ``seed | ANTITHETIC`` draw n and -n."""
+
+
 class SeededNoise:
     """Gaussian noise with one generator per sample, so that a sample never depends on its batch.
 
-    Drawn on the CPU whatever the device: a seed means the same reading on every machine.
+    Drawn on the CPU whatever the device: a seed means the same reading on every machine. Of two seeds that differ in
+    the bit ``ANTITHETIC`` alone, all noise is opposite: antithetic variates (Hammersley & Morton, 1956). Because -n is
+    as likely as n, each of the two is a fair draw by itself.
+
+    Args:
+        seeds: One for each sample, 0 to 2^64 - 1.
+
+    Raises:
+        SettingsError: If there are no seeds, or one is negative or beyond 64 bits.
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
         if not seeds:
             raise SettingsError("there are no seeds; give one for each reading")
-        if bad := [seed for seed in seeds if not -(2**63) <= seed < 2**64]:
-            raise SettingsError(f"seed {bad[0]} does not fit in 64 bits; give a smaller one")
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        if bad := [seed for seed in seeds if not 0 <= seed < 2**64]:
+            raise SettingsError(f"the seed {bad[0]} is negative or beyond 64 bits; give one from 0 to 2^64 - 1")
+        self._generators = [torch.Generator().manual_seed(seed & ~ANTITHETIC) for seed in seeds]
+        self._signs = [-1.0 if seed & ANTITHETIC else 1.0 for seed in seeds]
 
     def __call__(self, like: Tensor) -> Tensor:
         """Noise for each of the S samples in ``like`` (S, ...)."""
         if len(like) != len(self._generators):
             raise SettingsError(f"noise for {len(like)} samples was asked of {len(self._generators)} seeds")
-        drawn = [torch.randn(like.shape[1:], generator=g, dtype=torch.float32) for g in self._generators]
+        drawn = [
+            sign * torch.randn(like.shape[1:], generator=generator, dtype=torch.float32)
+            for generator, sign in zip(self._generators, self._signs, strict=True)
+        ]
         return torch.stack(drawn).to(like)
 
 

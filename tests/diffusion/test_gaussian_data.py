@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import State, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import ANTITHETIC, SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, sigma
 
 MU, S = 0.4, 0.6
@@ -64,3 +64,15 @@ def test_samples_have_the_right_mean_and_variance_all_the_way(sampler: str, eta:
         mean, std = float(alpha(lam) * MU), float(marginal_std(lam))
         assert float(state.x_t.mean()) == pytest.approx(mean, abs=4 * std / math.sqrt(count) + 0.005), state.step
         assert float(state.x_t.std()) == pytest.approx(std, rel=4 / math.sqrt(2 * count) + 0.015), state.step
+
+
+@pytest.mark.parametrize(("sampler", "eta"), [("ddpm", 0.0), ("ddim", 0.0), ("dpm++2m", 0.0), ("sde-dpm++2m", 0.0)])
+def test_the_mean_of_an_antithetic_pair_has_no_error_left_where_sampling_is_linear(sampler: str, eta: float) -> None:
+    """Steps of a linear denoiser are affine in all noise: a pair's mean is what a run without noise answers."""
+    shape, schedule, step = (2, 1, 4, 4), Schedule(input_scale=0.1), make_step(sampler, eta=eta)
+    noise = SeededNoise([3, 3 | ANTITHETIC])
+    x_1 = noise(torch.zeros(shape, dtype=torch.float64))
+    *_, drawn = trajectory(posterior_mean, schedule, step, x_1, 8, noise)
+    *_, noiseless = trajectory(posterior_mean, schedule, step, torch.zeros_like(x_1), 8, torch.zeros_like)
+    assert float(drawn.x_t.std()) > 0.1
+    torch.testing.assert_close(drawn.x_t.mean(dim=0), noiseless.x_t[0], rtol=0, atol=1e-12)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_ambiseg.diffusion.sampling import ANTITHETIC
 from napari_ambiseg.engine import (
     Advance,
     GreyScale,
@@ -223,6 +224,15 @@ def test_seeds_of_readings_are_all_different_and_begin_alike_whatever_their_numb
     assert len({seed for seeds in drawn for seed in seeds}) == 1000
     assert reading_seeds(7, 4) == drawn[7][:4]
     assert all(0 <= seed < 2**63 for seed in drawn[0])
+
+
+def test_antithetic_readings_come_in_pairs_that_share_all_but_the_sign() -> None:
+    pairs = reading_seeds(7, 6, antithetic=True)
+    assert pairs[0::2] == reading_seeds(7, 6)[0::2]
+    assert pairs[1::2] == tuple(seed | ANTITHETIC for seed in pairs[0::2])
+    assert reading_seeds(7, 3, antithetic=True) == pairs[:3]
+    # Whoever goes on from independent readings draws none of them a second time.
+    assert not set(reading_seeds(7, 4)) & set(pairs[4:])
 
 
 @pytest.mark.parametrize(("seed", "count"), [(-1, 4), (0, 0), (0, -3)])

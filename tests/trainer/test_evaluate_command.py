@@ -135,6 +135,26 @@ def test_the_seed_of_a_row_draws_its_readings_again(model: Path, data: Path, tmp
     assert ged(samples=sampled.readings, experts=one.readings) == row["figures"]["ged_4"]
 
 
+def test_antithetic_readings_are_drawn_said_and_never_called_independent(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    rows, table, report = tmp_path / "row.jsonl", tmp_path / "slices.csv", tmp_path / "report.md"
+    words = ["--readings", "4", "--limit", "1", "--antithetic", "--per-slice", str(rows)]
+    found = evaluate(model, data, tmp_path, *words, "--per-slice-csv", str(table), "--markdown", str(report))
+    (row,) = kept_rows(rows)
+    one = read_lidc_slice(data, "val", int(row["id"].rpartition("/")[2]))
+    shown = engine.SliceInput(pixels=one.image[0], spacing_mm=one.spacing_mm, grey=engine.GreyScale.NORMALISED)
+    seeds = engine.reading_seeds(row["seed"], 4, antithetic=True)
+    sampled = engine.sample(engine.load_model(model), shown, seeds=seeds)
+    assert ged(samples=sampled.readings, experts=one.readings) == row["figures"]["ged_4"]
+    assert found["protocol"]["antithetic"] is True
+    assert found["ged_unbiased_4"]["mean"] is None  # pairs that depend on each other differ more than others
+    assert found["ged_unbiased_4_pp"]["mean"] is None
+    assert "ddim, antithetic" in table.read_text()
+    assert "10 steps of ddim, antithetic," in report.read_text()
+    assert " --antithetic" in report.read_text()
+
+
 def test_workers_share_the_slices_of_a_one_shot_model(data: Path, tmp_path: Path) -> None:
     """Any kind of model goes through; two processes give the rows that one gives."""
     torch.manual_seed(0)

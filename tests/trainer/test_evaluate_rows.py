@@ -57,6 +57,16 @@ def test_the_protocol_is_read_again_as_it_was_written(
     assert kept_protocol(tmp_path / "rows.jsonl") == written
 
 
+def test_rows_from_before_there_were_antithetic_readings_are_taken_up(kept: Path, protocol: Protocol) -> None:
+    with_it = kept.read_text()
+    kept.write_text(with_it.replace(', "antithetic": false', ""))
+    assert kept.read_text() != with_it
+    with RowFile(kept, protocol) as file:
+        assert len(file.rows) == 3
+    with pytest.raises(DataFileError, match="antithetic is False there and True here"):
+        RowFile(kept, replace(protocol, antithetic=True))
+
+
 @pytest.mark.parametrize("content", ["", "not JSON", "[]", '{"protocol": {"model": 1}}', '{"protocol": 3}'])
 def test_a_file_without_a_protocol_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
     (tmp_path / "rows.jsonl").write_text(content)

@@ -62,8 +62,8 @@ class Judged:
     """One slice, judged.
 
     Attributes:
-        figures: Name -> value; NaN where it is not defined (the unbiased GED of one reading or one expert, the Dice
-            with an expert who did not read the slice).
+        figures: Name -> value; NaN where it is not defined (the unbiased GED of one reading, of one expert or of
+            readings that are not independent, the Dice with an expert who did not read the slice).
         vectors: ``calibration_N``: the sums of ``calibration.reliability``, row after row; ``ged_N_by_r`` and
             ``dice_N_by_r``: GED and Dice at each of ``THRESHOLDS``.
     """
@@ -72,7 +72,14 @@ class Judged:
     vectors: dict[str, tuple[float, ...]]
 
 
-def judge(*, samples: NDArray[np.bool_], experts: Experts, counts: Sequence[int], threshold: float) -> Judged:
+def judge(
+    *,
+    samples: NDArray[np.bool_],
+    experts: Experts,
+    counts: Sequence[int],
+    threshold: float,
+    independent: bool = True,
+) -> Judged:
     """Everything that is said of one slice.
 
     Args:
@@ -80,6 +87,7 @@ def judge(*, samples: NDArray[np.bool_], experts: Experts, counts: Sequence[int]
         experts: Who else read it.
         counts: Numbers N; the first N samples are judged.
         threshold: The relative area r of the post-processing.
+        independent: Whether each sample was drawn without a look at the others; otherwise there is no unbiased GED.
     """
     largest = max(counts)
     pixels = samples[0].size
@@ -95,6 +103,8 @@ def judge(*, samples: NDArray[np.bool_], experts: Experts, counts: Sequence[int]
         by_r = by_threshold(first, THRESHOLDS)
         found.vectors[f"ged_{n}_by_r"] = tuple(by_r.ged.tolist())
         found.vectors[f"dice_{n}_by_r"] = tuple(by_r.dice.tolist())
+    if not independent:
+        found.figures.update({name: math.nan for name in found.figures if name.startswith("ged_unbiased")})
     found.figures["empty_experts"] = float(np.mean(pairs.sizes[largest:] == 0))
     return found
 

@@ -59,6 +59,8 @@ class Protocol:
         crop_px: Side of the crop, in the data's pixels; None with "whole".
         last_time: When the last estimate is made; None is what the sampler usually does.
         holdout: Takes only the patients that the model's training kept out of these data; None takes all.
+        antithetic: Readings come in pairs of opposite noise (``engine.reading_seeds``), whose figures are no figures of
+            independent readings.
     """
 
     model: str
@@ -77,6 +79,7 @@ class Protocol:
     crop_px: int | None = None
     last_time: float | None = None
     holdout: Holdout | None = None
+    antithetic: bool = False
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:
@@ -96,6 +99,11 @@ class Protocol:
     def area(self) -> str:
         """The part of a slice that is judged, in words."""
         return "whole slice" if self.crop_px is None else f"{self.crop} crop, {self.crop_px} x {self.crop_px} pixels"
+
+    @property
+    def sampling(self) -> str:
+        """The sampler and whether its readings come in pairs, in words."""
+        return f"{self.sampler}, antithetic" if self.antithetic else self.sampler
 
     @property
     def last_estimate(self) -> float:

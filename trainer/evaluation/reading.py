@@ -43,7 +43,13 @@ def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "a
         AmbisegError: If the slice cannot be read; the message names it.
     """
     drawn = draw(model, task, protocol, device=device)
-    judged = judge(samples=drawn.readings, experts=task.experts, counts=protocol.readings, threshold=protocol.threshold)
+    judged = judge(
+        samples=drawn.readings,
+        experts=task.experts,
+        counts=protocol.readings,
+        threshold=protocol.threshold,
+        independent=not protocol.antithetic,
+    )
     return Row(id=task.id, patient=task.slice.subject, seed=drawn.seed, seconds=drawn.seconds, judged=judged)
 
 
@@ -61,7 +67,7 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
         sampled = engine.sample(
             model,
             source,
-            seeds=engine.reading_seeds(seed, protocol.readings[-1]),
+            seeds=engine.reading_seeds(seed, protocol.readings[-1], antithetic=protocol.antithetic),
             options=engine.SamplingOptions(
                 steps=protocol.steps,
                 sampler=protocol.sampler,

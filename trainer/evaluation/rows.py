@@ -178,7 +178,7 @@ def _parsed(line: str, number: int, path: Path) -> Row:
 
 def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
     try:
-        found: Any = json.loads(line)["protocol"]
+        found: Any = {"antithetic": False} | json.loads(line)["protocol"]  # files of older versions do not say so
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_protocol(path) from error

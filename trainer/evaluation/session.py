@@ -35,6 +35,7 @@ class Request:
         threshold: The relative area r of the post-processing.
         limit: Number of slices; None takes all.
         seed: Of readings, subset, crops and intervals.
+        antithetic: See ``Protocol``.
         held_out: Whether to take only the patients that the models' training kept out of these data.
         crop: See ``candidates.choose_crop``.
         crop_px: See there.
@@ -54,6 +55,7 @@ class Request:
     threshold: float = 0.5
     limit: int | None = None
     seed: int = 0
+    antithetic: bool = False
     held_out: bool = False
     crop: str | None = None
     crop_px: int | None = None
@@ -184,6 +186,7 @@ def protocol_of(
         crop=crop[0],
         crop_px=crop[1],
         holdout=holdout,
+        antithetic=request.antithetic,
     )
 
 
