@@ -4,7 +4,7 @@ A report is a mapping of plain values, printed as it is with ``--json``, and as 
 """
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,7 +204,7 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "seconds": round(sampled.seconds, 3),
         "first_reading_seconds": round(sampled.first_seconds, 3),
         **({"notes": " ".join(sampled.notes)} if sampled.notes else {}),
-        **_figures(readings, source.experts, source.slice_input.spacing_mm, independent=not how.antithetic),
+        **_figures(readings, source.experts, source.slice_input.spacing_mm, seeds=sampled.seeds),
     }
 
 
@@ -213,18 +213,18 @@ def _figures(
     experts: NDArray[np.bool_],
     spacing_mm: tuple[float, float],
     *,
-    independent: bool = True,
+    seeds: Sequence[int] | None = None,
 ) -> Report:
     """Areas and, where there are experts, agreement; what is not defined (NaN) is None, as JSON has no NaN."""
     areas: Report = {"areas_mm2": areas_mm2(readings, spacing_mm).tolist()}
     if len(experts) == 0:
         return areas
-    comparison: Comparison = compare(samples=readings, experts=experts)
+    comparison: Comparison = compare(samples=readings, experts=experts, seeds=seeds)
     unbiased = comparison.ged_unbiased
     return {
         "experts": len(experts),
         "ged": comparison.ged,
-        "ged_unbiased": None if math.isnan(unbiased) or not independent else unbiased,
+        "ged_unbiased": None if math.isnan(unbiased) else unbiased,
         "dice": comparison.mean_dice,
         "hm_iou": comparison.hm_iou,
         **areas,

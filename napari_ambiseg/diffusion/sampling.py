@@ -28,9 +28,9 @@ from napari_ambiseg.diffusion.steps import (
     make_step,
 )
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.seeds import ANTITHETIC, noise_origins
 
 __all__ = [
-    "ANTITHETIC",
     "LAST_LOOK",
     "SAMPLERS",
     "WITH_ETA",
@@ -72,16 +72,11 @@ class State:
     x_hat: Tensor
 
 
-ANTITHETIC = 1 << 63
-"""The bit of a seed that turns its noise around: ``seed`` and ``seed | ANTITHETIC`` draw n and -n."""
-
-
 class SeededNoise:
     """Gaussian noise with one generator per sample, so that a sample never depends on its batch.
 
     Drawn on the CPU whatever the device: a seed means the same reading on every machine. Of two seeds that differ in
-    the bit ``ANTITHETIC`` alone, all noise is opposite: antithetic variates (Hammersley & Morton, 1956). Because -n is
-    as likely as n, each of the two is a fair draw by itself.
+    the bit ``ANTITHETIC`` alone, all noise is opposite.
 
     Args:
         seeds: One for each sample, 0 to 2^64 - 1.
@@ -95,7 +90,7 @@ class SeededNoise:
             raise SettingsError("there are no seeds; give one for each reading")
         if bad := [seed for seed in seeds if not 0 <= seed < 2**64]:
             raise SettingsError(f"the seed {bad[0]} is negative or beyond 64 bits; give one from 0 to 2^64 - 1")
-        self._generators = [torch.Generator().manual_seed(seed & ~ANTITHETIC) for seed in seeds]
+        self._generators = [torch.Generator().manual_seed(origin) for origin in noise_origins(seeds)]
         self._signs = [-1.0 if seed & ANTITHETIC else 1.0 for seed in seeds]
 
     def __call__(self, like: Tensor) -> Tensor:

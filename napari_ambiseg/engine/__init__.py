@@ -30,10 +30,11 @@ from napari_ambiseg.engine.choice import ENGINES
 from napari_ambiseg.engine.grey import GreyScale
 from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.readiness import make_ready
-from napari_ambiseg.engine.runner import reading_seeds, run, sample
+from napari_ambiseg.engine.runner import run, sample
 from napari_ambiseg.engine.sampled import Advance, Frame, Sampled, join
 from napari_ambiseg.engine.slice_input import SliceInput, check_pixels, check_slice
 from napari_ambiseg.models.segmenter import SamplingOptions
+from napari_ambiseg.seeds import reading_seeds
 
 __all__ = [
     "DEFAULT_MODEL",

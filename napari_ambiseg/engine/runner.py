@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_ambiseg.devices import resolve_device
-from napari_ambiseg.diffusion.sampling import ANTITHETIC
 from napari_ambiseg.engine.choice import candidates
 from napari_ambiseg.engine.drawing import Drawing
 from napari_ambiseg.engine.grey import GreyScale, normalise, recognise
@@ -24,37 +23,6 @@ from napari_ambiseg.engine.slice_input import SliceInput, check_slice
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import SamplingOptions, check_guidance
-
-
-def reading_seeds(seed: int, count: int, *, antithetic: bool = False) -> tuple[int, ...]:
-    """One seed for each of ``count`` readings, derived from ``seed`` and the reading's number alone.
-
-    Four readings are therefore the first four of sixteen, and neighbouring seeds share no reading.
-
-    Args:
-        seed: 0 or more.
-        count: How many, at least 1.
-        antithetic: Makes pairs: the second, fourth, ... reading has the noise of the one before it, with the other sign
-            (``SeededNoise``). Every reading is as fair a draw as without it, but the readings of a pair differ more
-            than two independent ones, so that few readings cover more of what the model might have drawn. Figures of
-            sets are then those of such sets: GED of N readings is lower than that of N independent ones.
-
-    Raises:
-        SettingsError: If ``seed`` is negative or ``count`` is not positive.
-    """
-    if seed < 0:
-        raise SettingsError(f"the seed is {seed}; give 0 or a positive whole number")
-    if count < 1:
-        raise SettingsError(f"{count} readings were asked for; give at least 1")
-    if antithetic:
-        return tuple(_seed(seed, i - 1) | ANTITHETIC if i % 2 else _seed(seed, i) for i in range(count))
-    return tuple(_seed(seed, i) for i in range(count))
-
-
-def _seed(seed: int, number: int) -> int:
-    """A seed of 63 bits for a reading by its number: the highest bit is free for ``ANTITHETIC``."""
-    state = np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)[0]
-    return int(state >> np.uint64(1))
 
 
 def run(

@@ -118,7 +118,7 @@ def _findings(session: Session, similar_iou: float) -> _Findings:
     return _Findings(
         samples=samples,
         experts=experts,
-        comparison=compare(samples=samples, experts=experts) if len(experts) else None,
+        comparison=compare(samples=samples, experts=experts, seeds=session.seeds) if len(experts) else None,
         sizes=sizes(samples=samples, experts=experts, spacing_mm=session.spacing_mm),
         modes=modes(samples, similar_iou=similar_iou),
         places=tuple((drawing.name, place(drawing.mask, prepared)) for drawing in session.drawings),

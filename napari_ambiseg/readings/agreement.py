@@ -23,6 +23,7 @@ Legend: S samples, R readers (experts), H x W pixels.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,8 @@ class Comparison:
         sample_areas: Pixels of each sample (S,), float64.
         expert_areas: Pixels of each expert's mask (R,), float64.
         ged: Generalised energy distance as published, in [0, 2]; 0 is best.
-        ged_unbiased: The same without the pairs i = j; NaN with fewer than two samples or experts.
+        ged_unbiased: The same without the pairs i = j and the antithetic pairs; NaN with fewer than two independent
+            samples, or two experts.
         mean_dice: Mean Dice over all pairs.
         mean_iou: Mean IoU over all pairs.
         hm_iou: Hungarian-matched IoU, in [0, 1]; 1 is best.
@@ -74,30 +76,33 @@ class Comparison:
     hm_iou: float
 
 
-def compare(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Comparison:
+def compare(
+    *, samples: NDArray[np.bool_], experts: NDArray[np.bool_], seeds: Sequence[int] | None = None
+) -> Comparison:
     """Every figure of agreement at once.
 
     Args:
         samples: Masks (S, H, W), bool.
         experts: Masks (R, H, W), bool; S and R may differ.
+        seeds: Of the samples (S,), so that antithetic pairs are known; None if all samples are independent.
 
     Raises:
         InputImageError: If a set is empty, not boolean, or the pictures differ in size.
     """
-    return compare_pairs(all_pairs(samples=samples, experts=experts))
+    return compare_pairs(all_pairs(samples=samples, experts=experts, seeds=seeds))
 
 
 def compare_pairs(pairs: Pairs) -> Comparison:
     """As ``compare``, of pairs that are counted already."""
     iou, dice, sizes, s = pairs.iou(), pairs.dice(), pairs.sizes, pairs.samples
-    distance = 1 - iou
+    distance, independent = 1 - iou, pairs.independent_samples()
     return Comparison(
         iou=iou[:s, s:],
         dice=dice,
         sample_areas=sizes[:s],
         expert_areas=sizes[s:],
-        ged=_energy(distance, s, unbiased=False),
-        ged_unbiased=_energy(distance, s, unbiased=True),
+        ged=_energy(distance, s),
+        ged_unbiased=_energy(distance, s, independent),
         mean_dice=float(dice.mean()),
         mean_iou=float(iou[:s, s:].mean()),
         hm_iou=_matched(iou[:s, s:]),
@@ -118,7 +123,8 @@ def ged(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], unbiased: boo
         experts: Masks (R, H, W).
         unbiased: Whether to leave the pairs i = j out (NaN with fewer than two samples or experts).
     """
-    return _energy(1 - all_pairs(samples=samples, experts=experts).iou(), len(samples), unbiased=unbiased)
+    pairs = all_pairs(samples=samples, experts=experts)
+    return _energy(1 - pairs.iou(), len(samples), pairs.independent_samples() if unbiased else None)
 
 
 def mean_dice(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> float:
@@ -131,16 +137,22 @@ def hm_iou(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> float:
     return _matched(overlap(samples=samples, experts=experts).iou)
 
 
-def _energy(distance: NDArray[np.float64], count: int, *, unbiased: bool) -> float:
-    """GED from the distances of all pairs (S + R, S + R), the first ``count`` of them samples."""
+def _energy(distance: NDArray[np.float64], count: int, independent: NDArray[np.bool_] | None = None) -> float:
+    """GED from the distances of all pairs (S + R, S + R), the first ``count`` of them samples.
+
+    With the pairs of samples that are ``independent`` (S, S), the self terms are taken over these and over the pairs of
+    different experts; without, over all.
+    """
     between = float(distance[:count, count:].mean())
-    return 2 * between - sum(_spread(d, unbiased) for d in (distance[:count, :count], distance[count:, count:]))
+    samples, experts = distance[:count, :count], distance[count:, count:]
+    if independent is None:
+        return 2 * between - float(samples.mean()) - float(experts.mean())
+    different = ~np.eye(len(experts), dtype=np.bool_)
+    return 2 * between - _mean_of(samples, independent) - _mean_of(experts, different)
 
 
-def _spread(distance: NDArray[np.float64], unbiased: bool) -> float:
-    """Mean distance inside one set; a mask is at distance 0 from itself, so only the divisor differs."""
-    pairs = len(distance) * (len(distance) - unbiased)
-    return float(distance.sum()) / pairs if pairs else math.nan
+def _mean_of(distance: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float:
+    return float(distance[chosen].sum()) / int(chosen.sum()) if chosen.any() else math.nan
 
 
 def _matched(iou: NDArray[np.float64]) -> float:

@@ -54,8 +54,8 @@ def collective_insight(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]
     Raises:
         InputImageError: If a set is empty, not boolean, or the pictures differ in size.
     """
-    masks = {"samples": samples, "experts": experts}
-    return collective_insight_of(all_pairs(**masks), joint_votes(**masks))
+    pairs = all_pairs(samples=samples, experts=experts)
+    return collective_insight_of(pairs, joint_votes(samples=samples, experts=experts))
 
 
 def collective_insight_of(pairs: Pairs, votes: Votes) -> CollectiveInsight:

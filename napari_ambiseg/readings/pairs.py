@@ -8,12 +8,14 @@ of them, or those that a rule empties.
 Legend: S samples, R readers (experts), H x W pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ambiseg.readings.masks import boxed
+from napari_ambiseg.seeds import noise_origins
 
 _WORDS_AT_A_TIME = 2**17  # 1 MB: few masks are compared in one go, many one by one with all that follow
 
@@ -25,10 +27,12 @@ class Pairs:
     Attributes:
         common: Common pixels (S + R, S + R), float64; areas on the diagonal.
         samples: S.
+        seeds: Of the samples (S,): those of an antithetic pair depend on each other. None is of independent samples.
     """
 
     common: NDArray[np.float64]
     samples: int
+    seeds: tuple[int, ...] | None = None
 
     @property
     def sizes(self) -> NDArray[np.float64]:
@@ -48,17 +52,22 @@ class Pairs:
     def first(self, count: int) -> "Pairs":
         """The pairs of the first ``count`` samples, and of all experts."""
         chosen = np.r_[:count, self.samples : len(self.common)]
-        return Pairs(self.common[np.ix_(chosen, chosen)], count)
+        return Pairs(self.common[np.ix_(chosen, chosen)], count, None if self.seeds is None else self.seeds[:count])
 
     def emptied(self, kept: NDArray[np.bool_]) -> "Pairs":
         """The pairs after the samples that are not ``kept`` (S,) have become empty masks."""
         weight = np.ones(len(self.common))
         weight[: self.samples] = kept
-        return Pairs(self.common * weight * weight[:, None], self.samples)
+        return Pairs(self.common * weight * weight[:, None], self.samples, self.seeds)
+
+    def independent_samples(self) -> NDArray[np.bool_]:
+        """Which pairs of samples (S, S) were drawn independently: none of a sample with itself or with its opposite."""
+        origins = np.arange(self.samples) if self.seeds is None else np.array(noise_origins(self.seeds), np.int64)
+        return origins[:, None] != origins
 
 
-def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Pairs:
-    """Count the common pixels of all pairs; arguments and errors as ``masks.boxed``."""
+def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], seeds: Sequence[int] | None = None) -> Pairs:
+    """Count the common pixels of all pairs; arguments and errors as ``masks.boxed``, ``seeds`` as ``Pairs``."""
     words = _packed(boxed(samples=samples, experts=experts))
     count, length = words.shape
     rows = max(1, _WORDS_AT_A_TIME // (count * length))
@@ -68,7 +77,7 @@ def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Pair
         counts = np.bitwise_count(both).sum(axis=2, dtype=np.uint32)
         common[first : first + rows, first:] = counts
         common[first:, first : first + rows] = counts.T
-    return Pairs(common, len(samples))
+    return Pairs(common, len(samples), None if seeds is None else tuple(seeds))
 
 
 def _packed(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:

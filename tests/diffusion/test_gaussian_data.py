@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import ANTITHETIC, SeededNoise, State, make_step, trajectory
+from napari_ambiseg.diffusion.sampling import SeededNoise, State, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule, alpha, sigma
+from napari_ambiseg.seeds import ANTITHETIC
 
 MU, S = 0.4, 0.6
 

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.sampling import (
-    ANTITHETIC,
     SAMPLERS,
     SeededNoise,
     State,
@@ -16,6 +15,7 @@ from napari_ambiseg.diffusion.sampling import (
 )
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.seeds import ANTITHETIC
 
 
 def denoise(x_t: Tensor, t: Tensor, lam: Tensor) -> Tensor:

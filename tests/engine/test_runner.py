@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_ambiseg.diffusion.sampling import ANTITHETIC
 from napari_ambiseg.engine import (
     Advance,
     GreyScale,
@@ -21,6 +20,7 @@ from napari_ambiseg.engine import (
 from napari_ambiseg.engine import sampled as sampled_module
 from napari_ambiseg.errors import ComputeError, InputImageError, SettingsError
 from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.seeds import ANTITHETIC
 
 MakeModel = Callable[..., Model]
 THREE_STEPS = SamplingOptions(steps=3)

@@ -17,6 +17,7 @@ from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.readings import agreement
 from napari_ambiseg.readings.agreement import compare, ged, hm_iou, mean_dice, overlap
 from napari_ambiseg.readings.pairs import all_pairs
+from napari_ambiseg.seeds import ANTITHETIC
 
 Masks = NDArray[np.bool_]
 
@@ -167,6 +168,29 @@ def test_hm_iou_of_a_hand_worked_case() -> None:
     # Two of the four samples hit the first expert, one the second, one is empty: tiled, each expert asks for two.
     samples, experts = of_rows("##..", "##..", "..##", "...."), of_rows("##..", "..##")
     assert hm_iou(samples=samples, experts=experts) == 3 / 4
+
+
+def test_unbiased_ged_of_a_hand_worked_antithetic_pair() -> None:
+    samples, experts = of_rows("##..", "####", "##.."), of_rows("##..", "....")
+    # d(S, Y): 0, 1, 1/2, 1, 0, 1, mean 7/12. The first two are opposites, which leaves d(S, S') = 0 and 1/2, mean 1/4;
+    # d(Y, Y') is 1.
+    found = compare(samples=samples, experts=experts, seeds=(5, 5 | ANTITHETIC, 9))
+    assert found.ged_unbiased == pytest.approx(2 * 7 / 12 - 1 / 4 - 1)
+    assert found.ged == pytest.approx(ged(samples=samples, experts=experts))
+    assert math.isnan(compare(samples=samples[:2], experts=experts, seeds=(5, 5 | ANTITHETIC)).ged_unbiased)
+
+
+def test_the_unbiased_estimate_stays_centred_when_samples_come_in_antithetic_pairs() -> None:
+    generator = np.random.default_rng(0)
+    chance = generator.random((1, 1, 1, 8))
+    drawn = generator.random((2000, 6, 1, 8))
+    drawn[:, 1:4:2] = 1 - drawn[:, 0:4:2]  # the noise of each pair's second, as likely as that of its first
+    seeds = (1, 1 | ANTITHETIC, 2, 2 | ANTITHETIC)
+    sets = [(masks[:4], masks[4:]) for masks in drawn < chance]
+    unbiased = np.array([compare(samples=s, experts=y, seeds=seeds).ged_unbiased for s, y in sets])
+    assert abs(unbiased.mean()) < 4 * unbiased.std() / math.sqrt(len(sets))
+    as_if_independent = np.array([ged(samples=s, experts=y, unbiased=True) for s, y in sets])
+    assert as_if_independent.mean() < -4 * as_if_independent.std() / math.sqrt(len(sets))
 
 
 def test_the_unbiased_estimate_is_centred_on_zero_for_equal_distributions_and_the_published_one_is_not() -> None:

@@ -63,7 +63,7 @@ class Judged:
 
     Attributes:
         figures: Name -> value; NaN where it is not defined (the unbiased GED of one reading, of one expert or of
-            readings that are not independent, the Dice with an expert who did not read the slice).
+            one antithetic pair, the Dice with an expert who did not read the slice).
         vectors: ``calibration_N``: the sums of ``calibration.reliability``, row after row; ``ged_N_by_r`` and
             ``dice_N_by_r``: GED and Dice at each of ``THRESHOLDS``.
     """
@@ -78,7 +78,7 @@ def judge(
     experts: Experts,
     counts: Sequence[int],
     threshold: float,
-    independent: bool = True,
+    seeds: Sequence[int] | None = None,
 ) -> Judged:
     """Everything that is said of one slice.
 
@@ -87,12 +87,12 @@ def judge(
         experts: Who else read it.
         counts: Numbers N; the first N samples are judged.
         threshold: The relative area r of the post-processing.
-        independent: Whether each sample was drawn without a look at the others; otherwise there is no unbiased GED.
+        seeds: Of the samples (S,), so that antithetic pairs are known; None if all samples are independent.
     """
     largest = max(counts)
     pixels = samples[0].size
     masks = boxed(samples=samples[:largest], experts=experts.masks)
-    pairs = all_pairs(samples=masks[:largest], experts=masks[largest:])
+    pairs = all_pairs(samples=masks[:largest], experts=masks[largest:], seeds=seeds and seeds[:largest])
     found = Judged({}, {})
     for n in counts:
         first = pairs.first(n)
@@ -103,8 +103,6 @@ def judge(
         by_r = by_threshold(first, THRESHOLDS)
         found.vectors[f"ged_{n}_by_r"] = tuple(by_r.ged.tolist())
         found.vectors[f"dice_{n}_by_r"] = tuple(by_r.dice.tolist())
-    if not independent:
-        found.figures.update({name: math.nan for name in found.figures if name.startswith("ged_unbiased")})
     found.figures["empty_experts"] = float(np.mean(pairs.sizes[largest:] == 0))
     return found
 

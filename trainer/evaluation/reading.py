@@ -27,11 +27,13 @@ class Drawn:
 
     Attributes:
         seed: What it was read with; see ``slice_seed``.
+        seeds: Of each reading (S,).
         readings: Masks (S, H, W), as many as the largest number that is judged.
         seconds: Time that it took.
     """
 
     seed: int
+    seeds: tuple[int, ...]
     readings: NDArray[np.bool_]
     seconds: float
 
@@ -48,7 +50,7 @@ def read_slice(model: Model, task: Task, protocol: Protocol, *, device: str = "a
         experts=task.experts,
         counts=protocol.readings,
         threshold=protocol.threshold,
-        independent=not protocol.antithetic,
+        seeds=drawn.seeds,
     )
     return Row(id=task.id, patient=task.slice.subject, seed=drawn.seed, seconds=drawn.seconds, judged=judged)
 
@@ -63,11 +65,12 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
         pixels=task.slice.image[0], spacing_mm=task.slice.spacing_mm, grey=engine.GreyScale.NORMALISED
     )
     seed = slice_seed(task.id, seed=protocol.seed)
+    seeds = engine.reading_seeds(seed, protocol.readings[-1], antithetic=protocol.antithetic)
     try:
         sampled = engine.sample(
             model,
             source,
-            seeds=engine.reading_seeds(seed, protocol.readings[-1], antithetic=protocol.antithetic),
+            seeds=seeds,
             options=engine.SamplingOptions(
                 steps=protocol.steps,
                 sampler=protocol.sampler,
@@ -80,7 +83,7 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
         )
     except AmbisegError as error:
         raise type(error)(f"slice {task.id}: {error}") from error
-    return Drawn(seed, sampled.readings, sampled.seconds)
+    return Drawn(seed, seeds, sampled.readings, sampled.seconds)
 
 
 def read_slices(weights: str, tasks: Iterable[Task], protocol: Protocol, *, device: str, workers: int) -> Iterator[Row]:

@@ -64,6 +64,12 @@ class SettingsForm(QWidget):
             step=0.1,
             tooltip="How much fresh noise ddim and dpm++2m add at each step (eta): 0 none, 1 as much as ddpm",
         )
+        self.pairs = CheckBox(
+            value=True,
+            text="In pairs",
+            tooltip="Ticked: every second reading has the noise of the one before it, turned around. Each is as fair a "
+            "draw as without, and few readings show more of what the model might have drawn",
+        )
         self.seed = SpinBox(value=0, min=0, max=_LARGEST_SEED, tooltip="The same seed gives the same readings")
         self.new_seed = PushButton(text="New", tooltip="Take another seed now, drawn at random")
         self.keep_seed = CheckBox(
@@ -109,6 +115,7 @@ class SettingsForm(QWidget):
             also=self.model.also,
             region_mm=self.region.region_mm,
             keep_seed=self.keep_seed.value,
+            antithetic=self.pairs.value,
         )
 
     def show_settings(self, settings: Settings) -> None:
@@ -121,6 +128,7 @@ class SettingsForm(QWidget):
         self._show_what_steps_are_for()
         self.seed.value = settings.seed
         self.keep_seed.value = settings.keep_seed
+        self.pairs.value = settings.antithetic
         self.region.choose(settings.region_mm)
         self.device.choose(settings.device)
         self.engine.value = settings.engine
@@ -160,6 +168,7 @@ class SettingsForm(QWidget):
             self.steps,
             self.sampler,
             self.eta,
+            self.pairs,
             self.seed,
             self.keep_seed,
             self.engine,
@@ -183,7 +192,7 @@ class SettingsForm(QWidget):
         rest_form = QFormLayout(rest)
         rest_form.setContentsMargins(0, 0, 0, 0)
         rest_form.addRow("Sampler", self.sampler.native)
-        rest_form.addRow("Noise", self.eta.native)
+        rest_form.addRow("Noise", _row(self.eta.native, self.pairs.native))
         rest_form.addRow("Seed", _row(self.seed.native, self.new_seed.native, self.keep_seed.native))
         rest_form.addRow("Region", self.region)
         rest_form.addRow("Device", self.device)

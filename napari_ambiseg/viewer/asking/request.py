@@ -89,6 +89,7 @@ def why_no_more(result: Result | None, settings: Settings, *, where: Where | Non
         "number of steps": drawn.options.steps != settings.options.steps,
         "sampler": replace(drawn.options, steps=1) != replace(settings.options, steps=1),
         "seed": drawn.seed != settings.seed,
+        "choice of pairs": drawn.antithetic != settings.antithetic,
         "place or size of the box": result.sampled.placement != placement,
     }
     found = next((what for what, differs in other.items() if differs), None)

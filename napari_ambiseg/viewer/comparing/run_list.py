@@ -28,6 +28,7 @@ _HEADS = (
     "sampler",
     "readings",
     "seed",
+    "antithetic",
     "GED",
     "unbiased GED",
     "mean Dice",
@@ -158,10 +159,11 @@ def number(value: float | None) -> str:
 def row_told(result: Result, figures: Figures, *, not_compared: str = NOTHING_TO_COMPARE_WITH) -> str:
     """All that is known of a run, for a tooltip."""
     sampled, count = result.sampled, len(figures.kept)
+    pairs = "in pairs, " if result.request.settings.antithetic else ""
     lines = [
         slice_name(result),
         f"{sampled.model_name}: {way_name(result)}",
-        f"{count} reading{'' if count == 1 else 's'}, seed {result.request.settings.seed}",
+        f"{count} reading{'' if count == 1 else 's'}, {pairs}seed {result.request.settings.seed}",
         f"{sampled.seconds:.1f} s with {sampled.engine} on {sampled.device}",
     ]
     if figures.ged is not None and figures.ged_unbiased is not None and figures.mean_dice is not None:
@@ -185,6 +187,7 @@ def as_text(results: Sequence[Result], figures: Sequence[Figures], threshold: fl
             sampler_name(sampled.options),
             len(sampled.seeds),
             result.request.settings.seed,
+            result.request.settings.antithetic,
             *(_plain(value) for value in (found.ged, found.ged_unbiased, found.mean_dice)),
             found.empty,
             f"{sampled.seconds:.3f}",

@@ -92,6 +92,7 @@ class Kept:
             "sampler": sampled.options.sampler,
             "steps": sampled.options.steps,
             "seed": request.settings.seed,
+            "antithetic": request.settings.antithetic,
             "relative_area_threshold": self.view.threshold,
         }
 

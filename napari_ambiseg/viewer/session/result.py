@@ -71,7 +71,9 @@ class Result:
     def pairs(self) -> Pairs | None:
         """Every pair of readings and experts, counted once for all thresholds; None without experts."""
         experts = self.request.experts.masks
-        return all_pairs(samples=self.sampled.readings, experts=experts) if len(experts) else None
+        if len(experts) == 0:
+            return None
+        return all_pairs(samples=self.sampled.readings, experts=experts, seeds=self.sampled.seeds)
 
     @cached_property
     def sizes(self) -> Sizes:

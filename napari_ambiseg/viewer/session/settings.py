@@ -33,6 +33,7 @@ class Settings:
         region_mm: Height of the field of view; None is the model's own.
         keep_seed: Whether the next run has the same seed.
         reach_mm: How far from the slice that is shown others are read with it, where that is asked.
+        antithetic: Whether readings come in pairs of opposite noise, see ``napari_ambiseg.seeds``.
     """
 
     model: str = DEFAULT_MODEL
@@ -47,6 +48,7 @@ class Settings:
     region_mm: float | None = None
     keep_seed: bool = True
     reach_mm: float = 5.0
+    antithetic: bool = True
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -76,7 +78,7 @@ class Settings:
     @property
     def seeds(self) -> tuple[int, ...]:
         """One seed per reading; four readings are the first four of sixteen."""
-        return reading_seeds(self.seed, self.readings)
+        return reading_seeds(self.seed, self.readings, antithetic=self.antithetic)
 
 
 def settings_path() -> Path:

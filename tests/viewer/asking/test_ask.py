@@ -479,6 +479,7 @@ def test_more_readings_go_on_from_those_that_are_shown(dock: Dock, qtbot: QtBot)
         (lambda dock: setattr(dock.form.settings.sampler, "value", "ddpm"), "sampler"),
         (lambda dock: setattr(dock.form.settings.eta, "value", 0.5), "sampler"),
         (lambda dock: setattr(dock.form.settings.seed, "value", 5), "seed"),
+        (lambda dock: setattr(dock.form.settings.pairs, "value", False), "choice of pairs"),
         (lambda dock: dock.form.settings.region.setValue(20.0), "place or size of the box"),
         (lambda dock: dock.form.settings.model.choose("toy"), "model"),
     ],
@@ -553,7 +554,14 @@ def test_the_time_is_told_once_a_run_has_been_made(
 def test_settings_come_back_in_the_next_session(dock: Dock, qtbot: QtBot, toy_model: Path, own_settings: Path) -> None:
     add_image(dock)
     chosen = Settings(
-        model=str(toy_model), readings=2, seed=7, keep_seed=True, region_mm=20.0, reach_mm=8.0, device="cpu"
+        model=str(toy_model),
+        readings=2,
+        seed=7,
+        keep_seed=True,
+        region_mm=20.0,
+        reach_mm=8.0,
+        device="cpu",
+        antithetic=False,
     )
     dock.ask.show_settings(chosen)
     assert dock.ask.settings == chosen

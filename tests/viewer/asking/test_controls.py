@@ -62,6 +62,7 @@ def test_a_summary_says_steps_and_sampler_where_they_matter() -> None:
     both = replace(one_shot, also=("lidc-small-64",))
     assert in_a_line(one_shot, "under 1 s") == "16 readings, lidc-prob-unet-mini-64, under 1 s"
     assert in_a_line(both) == "16 readings, 6 steps, lidc-prob-unet-mini-64 and 1 more"
-    assert in_full(one_shot).splitlines()[:2] == ["16 readings by lidc-prob-unet-mini-64", "Seed 3"]
+    assert in_full(one_shot).splitlines()[:2] == ["16 readings by lidc-prob-unet-mini-64", "In pairs, seed 3"]
+    assert in_full(replace(one_shot, antithetic=False)).splitlines()[1] == "Seed 3"
     assert in_full(both).splitlines()[0] == "16 readings of 6 steps by lidc-prob-unet-mini-64, lidc-small-64"
     assert in_full(both).splitlines()[1].startswith("Sampler dpm++2m")
