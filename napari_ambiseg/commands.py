@@ -115,7 +115,13 @@ def sample(which: SliceChoice, how: SampleChoice, *, out: Path | None = None) ->
     sampled = _watched(running, len(seeds))
     readings = relative_area(sampled.readings, how.threshold)
     if out is not None:
-        save_readings_npz(out, readings=readings, experts=source.experts, spacing_mm=source.slice_input.spacing_mm)
+        save_readings_npz(
+            out,
+            readings=readings,
+            experts=source.experts,
+            spacing_mm=source.slice_input.spacing_mm,
+            seeds=sampled.seeds,
+        )
     return _sample_report(source, how, sampled, readings)
 
 
@@ -130,7 +136,7 @@ def compare_saved(path: Path, *, threshold: float = 0.0, spacing: str | None = N
         raise DataFileError(f"{path} holds no experts to compare with; sample a slice that experts have read")
     spacing_mm = _spacing_mm(spacing, saved.spacing_mm, path)
     readings = relative_area(saved.readings, threshold)
-    comparison = compare(samples=readings, experts=saved.experts)
+    comparison = compare(samples=readings, experts=saved.experts, seeds=saved.seeds)
     if csv is not None:
         save_comparison_csv(
             csv,
@@ -139,7 +145,8 @@ def compare_saved(path: Path, *, threshold: float = 0.0, spacing: str | None = N
             expert_areas_mm2=areas_mm2(saved.experts, spacing_mm),
             about={"file": path.name, "threshold": threshold},
         )
-    return {"file": str(path), "threshold": threshold, **_figures(readings, saved.experts, spacing_mm)}
+    figures = _figures(readings, saved.experts, spacing_mm, seeds=saved.seeds)
+    return {"file": str(path), "threshold": threshold, **figures}
 
 
 def read_source(which: SliceChoice) -> Source:

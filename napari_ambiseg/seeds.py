@@ -1,8 +1,9 @@
 """Seeds: one for each reading, which depends on its own and on no other.
 
 Seeds may come in antithetic pairs (Hammersley & Morton, 1956): the noise of the second is the first's with the other
-sign. Because -n is as likely as n, each reading is as fair a draw of the model as any, but the two of a pair differ
-more than independent ones, and what is said of a few readings speaks better for the model.
+sign. Because -n is as likely as n, each reading is as fair a draw of the model as any. What turns around with the noise
+cancels out over a pair; with the models that ship the two differ more than independent readings do, and what is said of
+a few readings speaks better for the model.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,8 @@ def reading_seeds(seed: int, count: int, *, antithetic: bool = False) -> tuple[i
     Args:
         seed: 0 or more.
         count: How many, at least 1.
-        antithetic: Whether the second, fourth, ... reading is the opposite of the one before it. GED of N readings is
-            then lower than that of N independent ones.
+        antithetic: Whether the second, fourth, ... reading has the noise of the one before it, turned around. Figures
+            of N such readings (GED, HM-IoU, ...) are not those of N independent ones.
 
     Raises:
         SettingsError: If ``seed`` is negative or ``count`` is not positive.
@@ -39,8 +40,13 @@ def reading_seeds(seed: int, count: int, *, antithetic: bool = False) -> tuple[i
 
 
 def noise_origins(seeds: Sequence[int]) -> tuple[int, ...]:
-    """What the noise of each reading was made of, below 2^63: equal numbers are an antithetic pair."""
-    return tuple(seed & ~ANTITHETIC for seed in seeds)
+    """What the noise of each reading is made of, below 2^63: equal numbers are an antithetic pair."""
+    return tuple(int(seed) & (ANTITHETIC - 1) for seed in seeds)
+
+
+def noise_signs(seeds: Sequence[int]) -> tuple[int, ...]:
+    """-1 for each reading whose noise is turned around, else 1."""
+    return tuple(-1 if int(seed) & ANTITHETIC else 1 for seed in seeds)  # numpy's own integers are too short
 
 
 def _of_number(seed: int, number: int) -> int:

@@ -178,9 +178,12 @@ def test_a_picture_needs_a_spacing_and_then_is_sampled_without_experts(call: Cal
     assert "no experts to compare with" in refused(call("compare", tmp_path / "x.npz"))
 
 
-def test_compare_agrees_with_sample_and_writes_every_pair(call: Call, lidc: str, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("drawing", [(), ("--antithetic",)])
+def test_compare_agrees_with_sample_and_writes_every_pair(
+    call: Call, lidc: str, model: str, drawing: tuple[str, ...], tmp_path: Path
+) -> None:
     npz, table = tmp_path / "x.npz", tmp_path / "x.csv"
-    words = ("--readings", 4, "--steps", 2, "--model", model, "--out", npz, "--json")
+    words = ("--readings", 4, "--steps", 2, "--model", model, "--out", npz, "--json", *drawing)
     sampled = json.loads(call("sample", lidc, *words)[1])
     code, out, _ = call("compare", npz, "--csv", table, "--json")
     compared = json.loads(out)

@@ -28,7 +28,7 @@ from napari_ambiseg.diffusion.steps import (
     make_step,
 )
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.seeds import ANTITHETIC, noise_origins
+from napari_ambiseg.seeds import noise_origins, noise_signs
 
 __all__ = [
     "LAST_LOOK",
@@ -86,20 +86,20 @@ class SeededNoise:
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        if not seeds:
+        if len(seeds) == 0:
             raise SettingsError("there are no seeds; give one for each reading")
         if bad := [seed for seed in seeds if not 0 <= seed < 2**64]:
             raise SettingsError(f"the seed {bad[0]} is negative or beyond 64 bits; give one from 0 to 2^64 - 1")
-        self._generators = [torch.Generator().manual_seed(origin) for origin in noise_origins(seeds)]
-        self._signs = [-1.0 if seed & ANTITHETIC else 1.0 for seed in seeds]
+        generators = [torch.Generator().manual_seed(origin) for origin in noise_origins(seeds)]
+        self._sources = list(zip(generators, noise_signs(seeds), strict=True))
 
     def __call__(self, like: Tensor) -> Tensor:
         """Noise for each of the S samples in ``like`` (S, ...)."""
-        if len(like) != len(self._generators):
-            raise SettingsError(f"noise for {len(like)} samples was asked of {len(self._generators)} seeds")
+        if len(like) != len(self._sources):
+            raise SettingsError(f"noise for {len(like)} samples was asked of {len(self._sources)} seeds")
         drawn = [
             sign * torch.randn(like.shape[1:], generator=generator, dtype=torch.float32)
-            for generator, sign in zip(self._generators, self._signs, strict=True)
+            for generator, sign in self._sources
         ]
         return torch.stack(drawn).to(like)
 

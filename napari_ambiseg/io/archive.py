@@ -25,11 +25,13 @@ class SavedReadings:
         readings: Masks (S, H, W), bool.
         experts: Masks (R, H, W), bool; R may be 0.
         spacing_mm: Height and width of a pixel in millimetres; None where the file does not say.
+        seeds: Of the readings (S,); None where the file does not say.
     """
 
     readings: NDArray[np.bool_]
     experts: NDArray[np.bool_]
     spacing_mm: tuple[float, float] | None
+    seeds: tuple[int, ...] | None = None
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -82,7 +84,16 @@ def read_saved_readings(path: Path) -> SavedReadings:
             f"in {path} the readings have shape {readings.shape} and the experts {experts.shape}; "
             "their heights and widths must agree"
         )
-    return SavedReadings(readings, experts, spacing(arrays.get("spacing_mm"), path))
+    seeds = _seeds(arrays.get("seeds"), len(readings), path)
+    return SavedReadings(readings, experts, spacing(arrays.get("spacing_mm"), path), seeds)
+
+
+def _seeds(array: NDArray[Any] | None, count: int, path: Path) -> tuple[int, ...] | None:
+    if array is None:
+        return None
+    if array.shape != (count,) or array.dtype.kind not in "iu" or (array < 0).any():
+        raise DataFileError(f"seeds in {path} are no {count} whole numbers, one for each reading; save it again")
+    return tuple(array.tolist())
 
 
 def masks(array: NDArray[Any], name: str) -> NDArray[np.bool_]:

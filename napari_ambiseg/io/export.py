@@ -28,13 +28,15 @@ def save_readings_npz(
     readings: NDArray[np.bool_],
     experts: NDArray[np.bool_],
     spacing_mm: tuple[float, float] | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> None:
     """Write masks for numpy: ``readings`` bool (S, H, W) and ``experts`` bool (R, H, W), R may be 0.
 
-    Height and width of a pixel follow as ``spacing_mm`` (2,) where they are known.
+    Height and width of a pixel follow as ``spacing_mm`` (2,), the readings' seeds as ``seeds`` (S,) uint64, where they
+    are known.
 
     Raises:
-        InputImageError: If they are not boolean masks of one size.
+        InputImageError: If they are not boolean masks of one size, or there are not as many seeds as readings.
         DataFileError: If the file cannot be written.
     """
     if {readings.dtype, experts.dtype} != {np.dtype(np.bool_)} or readings.shape[1:] != experts.shape[1:]:
@@ -43,7 +45,10 @@ def save_readings_npz(
             "expected booleans (number, height, width) of one height and width"
         )
     buffer = io.BytesIO()
+    if seeds is not None and len(seeds) != len(readings):
+        raise InputImageError(f"{len(readings)} readings came with {len(seeds)} seeds; give the seed of each")
     known: dict[str, Any] = {} if spacing_mm is None else {"spacing_mm": np.array(spacing_mm, np.float64)}
+    known |= {} if seeds is None else {"seeds": np.array(seeds, np.uint64)}
     np.savez_compressed(buffer, readings=readings, experts=experts, **known)
     write_output(path, buffer.getvalue())
 

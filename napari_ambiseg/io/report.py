@@ -31,6 +31,7 @@ from napari_ambiseg.readings.staple import staple
 
 _TYPICAL = 5  # ways that are shown as pictures
 _LISTED = 6  # experts who are named in the legend
+_IN_PAIRS = "in pairs of opposite noise: GED is usually lower than that of as many independent ones"
 
 _STYLE = """
 @page { size: A4; margin: 9mm }
@@ -102,11 +103,11 @@ def report_html(session: Session, *, made: datetime, similar_iou: float = SIMILA
         f'<div class="notice">{escape(NOTICE)}</div>',
         f'<p class="lead">{escape(told(found.modes))}. {escape(_agreement(found))}</p>',
         _pictures(session, scene),
-        _typical(scene, found.modes),
+        _typical(scene, found.modes, in_pairs=_in_pairs(session)),
         f"<h2>Sizes of {len(found.samples)} readings (pink: 5 to 95 % and median; below the line: experts)</h2>",
         _row(figures.distribution(measure) for measure in found.sizes),
         _pairs(session, found),
-        _row([_numbers(found), _made_with(session, made)]),
+        _row([_numbers(found, in_pairs=_in_pairs(session)), _made_with(session, made)]),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
@@ -143,11 +144,17 @@ def _pictures(session: Session, scene: figures.Scene) -> str:
     return _row([_figure(figures.overview(scene), "".join(keys)), _figure(figures.probability_map(scene), share)])
 
 
-def _typical(scene: figures.Scene, found: Sequence[Mode]) -> str:
+def _in_pairs(session: Session) -> bool:
+    """Whether readings are antithetic pairs; a single one has no other."""
+    return session.settings.get("antithetic") is True and len(session.samples) > 1
+
+
+def _typical(scene: figures.Scene, found: Sequence[Mode], *, in_pairs: bool) -> str:
     typical = [mode for mode in found if mode.is_way] or found
     shown = [_figure(figures.typical_reading(scene, mode), escape(_frequency(mode))) for mode in typical[:_TYPICAL]]
     shown += ["<span></span>"] * (_TYPICAL - len(shown))
-    return f'<h2>Typical readings (each one that was drawn)</h2><div class="typical">{_row(shown)}</div>'
+    pairs = "; intervals are approximate, as readings come in pairs" if in_pairs else ""
+    return f'<h2>Typical readings (each one that was drawn{pairs})</h2><div class="typical">{_row(shown)}</div>'
 
 
 def _frequency(mode: Mode) -> str:
@@ -164,10 +171,11 @@ def _pairs(session: Session, found: _Findings) -> str:
     return f"<h2>Dice of every reading with every expert (1: both empty, or the same)</h2>{matrix}"
 
 
-def _numbers(found: _Findings) -> str:
+def _numbers(found: _Findings, *, in_pairs: bool) -> str:
     rows: list[tuple[str, str]] = []
     if (c := found.comparison) is not None:
         rows += [("GED, as published (unbiased)", f"{c.ged:.3f} ({_number(c.ged_unbiased)})")]
+        rows += [("Readings", _IN_PAIRS)] if in_pairs else []
         rows += [("Mean Dice · mean IoU", f"{c.mean_dice:.3f} · {c.mean_iou:.3f}"), ("HM-IoU", f"{c.hm_iou:.3f}")]
         pair = compare(samples=staple(found.samples).mask[None], experts=staple(found.experts).mask[None])
         rows += [("Dice of both STAPLE consensuses", f"{pair.mean_dice:.3f}")]

@@ -11,7 +11,8 @@ The generalised energy distance compares the sets S (samples) and Y (experts) as
 *Published* is the V-statistic: every expectation is the mean over all pairs, a mask with itself included. It is never
 negative, but S independent draws from the very distribution of the experts do not score 0: the self term
 misses E d(S, S') / S, and the experts' likewise. Never compare it across S. *Unbiased* leaves the pairs i = j out of
-both self terms; its expectation is 0 for equal distributions, so single values may be negative.
+both self terms, and the antithetic pairs (``napari_ambiseg.seeds``), whose two were not drawn independently; its
+expectation is 0 for equal distributions, so single values may be negative.
 
 HM-IoU (Hungarian-matched IoU) asks for one sample per expert: both sets are repeated to the least common multiple of
 their sizes, matched one to one so that the total IoU is largest, and the matched IoUs are averaged. Equal copies may be
@@ -115,15 +116,22 @@ def overlap(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_]) -> Overla
     return Overlap(iou=pairs.iou()[: pairs.samples, pairs.samples :], dice=pairs.dice())
 
 
-def ged(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], unbiased: bool = False) -> float:
+def ged(
+    *,
+    samples: NDArray[np.bool_],
+    experts: NDArray[np.bool_],
+    unbiased: bool = False,
+    seeds: Sequence[int] | None = None,
+) -> float:
     """Generalised energy distance; arguments and errors as ``compare``.
 
     Args:
         samples: Masks (S, H, W).
         experts: Masks (R, H, W).
-        unbiased: Whether to leave the pairs i = j out (NaN with fewer than two samples or experts).
+        unbiased: Whether to leave the pairs i = j and antithetic pairs out (NaN if that leaves none).
+        seeds: As ``compare``.
     """
-    pairs = all_pairs(samples=samples, experts=experts)
+    pairs = all_pairs(samples=samples, experts=experts, seeds=seeds)
     return _energy(1 - pairs.iou(), len(samples), pairs.independent_samples() if unbiased else None)
 
 

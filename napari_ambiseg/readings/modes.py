@@ -14,6 +14,9 @@ true share may well be 3 % or 36 %. Wilson's interval says so (Wilson, 1927), wi
 
     (p + z^2 / 2n  +-  z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n).
 
+It holds for independent readings. Where they come in antithetic pairs (``napari_ambiseg.seeds``), it is approximate:
+with the models that ship it is wider than needed, for what the two of a pair say was measured to correlate negatively.
+
 Where distances tie, the order in which masks come could decide what is joined. So equal masks are counted once, and
 the different ones sorted by what they are: the groups do not depend on the order of the readings.
 

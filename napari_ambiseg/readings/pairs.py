@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ambiseg.errors import InputImageError
 from napari_ambiseg.readings.masks import boxed
 from napari_ambiseg.seeds import noise_origins
 
@@ -67,7 +68,13 @@ class Pairs:
 
 
 def all_pairs(*, samples: NDArray[np.bool_], experts: NDArray[np.bool_], seeds: Sequence[int] | None = None) -> Pairs:
-    """Count the common pixels of all pairs; arguments and errors as ``masks.boxed``, ``seeds`` as ``Pairs``."""
+    """Count the common pixels of all pairs; arguments and errors as ``masks.boxed``, ``seeds`` as ``Pairs``.
+
+    Raises:
+        InputImageError: Besides, if there are not as many seeds as samples.
+    """
+    if seeds is not None and len(seeds) != len(samples):
+        raise InputImageError(f"{len(samples)} samples came with {len(seeds)} seeds; give the seed of each")
     words = _packed(boxed(samples=samples, experts=experts))
     count, length = words.shape
     rows = max(1, _WORDS_AT_A_TIME // (count * length))

@@ -20,7 +20,6 @@ from napari_ambiseg.engine import (
 from napari_ambiseg.engine import sampled as sampled_module
 from napari_ambiseg.errors import ComputeError, InputImageError, SettingsError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.seeds import ANTITHETIC
 
 MakeModel = Callable[..., Model]
 THREE_STEPS = SamplingOptions(steps=3)
@@ -217,25 +216,3 @@ def test_bad_slices_seeds_and_devices_are_refused(diffusion: Model) -> None:
         sample(diffusion, slice_of(), seeds=(0,), engine="abacus")
     with pytest.raises(SettingsError, match="0 readings at a time"):
         sample(diffusion, slice_of(), seeds=(0,), chunk=0)
-
-
-def test_seeds_of_readings_are_all_different_and_begin_alike_whatever_their_number() -> None:
-    drawn = [reading_seeds(seed, 50) for seed in range(20)]
-    assert len({seed for seeds in drawn for seed in seeds}) == 1000
-    assert reading_seeds(7, 4) == drawn[7][:4]
-    assert all(0 <= seed < 2**63 for seed in drawn[0])
-
-
-def test_antithetic_readings_come_in_pairs_that_share_all_but_the_sign() -> None:
-    pairs = reading_seeds(7, 6, antithetic=True)
-    assert pairs[0::2] == reading_seeds(7, 6)[0::2]
-    assert pairs[1::2] == tuple(seed | ANTITHETIC for seed in pairs[0::2])
-    assert reading_seeds(7, 3, antithetic=True) == pairs[:3]
-    # Whoever goes on from independent readings draws none of them a second time.
-    assert not set(reading_seeds(7, 4)) & set(pairs[4:])
-
-
-@pytest.mark.parametrize(("seed", "count"), [(-1, 4), (0, 0), (0, -3)])
-def test_impossible_seeds_and_counts_are_refused(seed: int, count: int) -> None:
-    with pytest.raises(SettingsError, match="give"):
-        reading_seeds(seed, count)

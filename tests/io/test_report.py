@@ -87,6 +87,28 @@ def test_it_says_what_it_was_made_with_and_that_it_is_no_diagnosis() -> None:
         assert piece in said
 
 
+IN_PAIRS = "in pairs of opposite noise: GED is usually lower than that of as many independent ones"
+APPROXIMATE = "intervals are approximate, as readings come in pairs"
+
+
+def test_it_does_not_hide_that_readings_come_in_pairs() -> None:
+    usual = SESSION.settings
+    said = text_of(page(settings={**usual, "antithetic": True}))
+    assert IN_PAIRS in said
+    assert APPROXIMATE in said
+    single = page(settings={**usual, "antithetic": True}, samples=SESSION.samples[:1], seeds=(1,))
+    for html in (page(), page(settings={**usual, "antithetic": False}), single):
+        assert IN_PAIRS not in text_of(html)
+        assert APPROXIMATE not in text_of(html)
+
+
+def test_without_experts_pairs_matter_to_intervals_alone() -> None:
+    experts = SESSION.experts[:0]
+    said = text_of(page(settings={"antithetic": True}, experts=experts, expert_names=()))
+    assert APPROXIMATE in said
+    assert "GED" not in said
+
+
 class Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -180,6 +180,19 @@ def test_unbiased_ged_of_a_hand_worked_antithetic_pair() -> None:
     assert math.isnan(compare(samples=samples[:2], experts=experts, seeds=(5, 5 | ANTITHETIC)).ged_unbiased)
 
 
+def test_samples_with_other_seeds_than_theirs_are_refused() -> None:
+    with pytest.raises(InputImageError, match="2 samples came with 3 seeds; give the seed of each"):
+        compare(samples=of_rows("##..", "#..."), experts=of_rows("##.."), seeds=(1, 2, 3))
+
+
+def test_a_number_that_cuts_an_antithetic_pair_leaves_its_first_independent() -> None:
+    samples, experts = of_rows("##..", "####", "#...", "...."), of_rows("##..", "....")
+    seeds = (5, 5 | ANTITHETIC, 9, 9 | ANTITHETIC)
+    three = all_pairs(samples=samples, experts=experts, seeds=seeds).first(3)
+    found = agreement.compare_pairs(three).ged_unbiased
+    assert found == pytest.approx(compare(samples=samples[:3], experts=experts, seeds=seeds[:3]).ged_unbiased)
+
+
 def test_the_unbiased_estimate_stays_centred_when_samples_come_in_antithetic_pairs() -> None:
     generator = np.random.default_rng(0)
     chance = generator.random((1, 1, 1, 8))

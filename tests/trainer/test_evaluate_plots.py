@@ -46,8 +46,8 @@ def test_a_sweep_judges_every_sampler_and_number_of_steps_once(
     assert swept == [("noise", sampler, steps) for sampler in ("ddim", "ddpm") for steps in (1, 2)]
     assert found["sweep"][1]["ged_2"] == found["models"][0]["ged_2"]
     assert len(list((tmp_path / "rows").iterdir())) == 5
-    lines = [line.split(",")[:5] for line in (tmp_path / "a.csv").read_text().splitlines()]
-    of_ged = [line[:4] for line in lines if line[4] == "ged_2"]
+    lines = [line.split(",")[:6] for line in (tmp_path / "a.csv").read_text().splitlines()]
+    of_ged = [line[:4] for line in lines if line[4:] == ["independent", "ged_2"]]
     assert of_ged[:2] == [["model", "noise", "ddim", "2"], ["model", "known reader", "ddim", "2"]]
     assert of_ged[2:] == [["sweep", "noise", sampler, steps] for sampler in ("ddim", "ddpm") for steps in "12"]
     assert "ddpm" in capsys.readouterr().out

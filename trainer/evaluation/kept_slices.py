@@ -19,7 +19,7 @@ from trainer.evaluation.report import difference, interval
 from trainer.evaluation.tables import grid
 
 _KEYS = ("slice", "patient", "seed", "area")
-_NO_FIGURES = {"model", *_KEYS, "sampler", "steps", "seconds", "notice"}
+_NO_FIGURES = {"model", *_KEYS, "sampler", "steps", "readings", "seconds", "notice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,14 @@ def compare_kept(
 
 
 def _by_model(reader: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    """The lines of each model; readings in antithetic pairs are judged like another model's, and called so."""
     lines: dict[str, list[dict[str, str]]] = {}
     for line in reader:
         if None in line.values():
             raise ValueError("a line ends early")
-        lines.setdefault(line["model"], []).append(line)
+        drawing = line.get("readings", "independent")  # files of older versions do not say so
+        name = line["model"] if drawing == "independent" else f"{line['model']}, {drawing}"
+        lines.setdefault(name, []).append(line)
     return lines
 
 

@@ -3,7 +3,7 @@
 Names end in the number N of readings they are of; ``_pp`` means after the relative-area post-processing of these N.
 
     ged_N                    generalised energy distance as published (V-statistic)
-    ged_unbiased_N           without the pairs of a mask with itself; comparable across N
+    ged_unbiased_N           without the pairs of a mask with itself, and antithetic pairs; comparable across N
     dice_N, iou_N            mean Dice and IoU of all pairs of reading and expert
     hm_iou_N                 mean IoU of the best one-to-one matching
     collective_insight_N     and its parts combined_sensitivity_N, max_dice_N, diversity_agreement_N
@@ -92,7 +92,8 @@ def judge(
     largest = max(counts)
     pixels = samples[0].size
     masks = boxed(samples=samples[:largest], experts=experts.masks)
-    pairs = all_pairs(samples=masks[:largest], experts=masks[largest:], seeds=seeds and seeds[:largest])
+    drawn_from = None if seeds is None else seeds[:largest]
+    pairs = all_pairs(samples=masks[:largest], experts=masks[largest:], seeds=drawn_from)
     found = Judged({}, {})
     for n in counts:
         first = pairs.first(n)

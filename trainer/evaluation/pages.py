@@ -100,7 +100,8 @@ def _page(lines: Sequence[Line], one: Evaluated) -> "Figure":
     how = one.protocol.area
     if one.candidate.kind in STEPPED:
         how = f"{one.protocol.steps} steps of {one.protocol.sampler}, {how}"
-    figure.suptitle(f"{one.candidate.label}: the first {shown} readings beside the experts ({how})", fontsize=9)
+    of = f"the first {shown} {one.protocol.drawing} readings"
+    figure.suptitle(f"{one.candidate.label}: {of} beside the experts ({how})", fontsize=9)
     return figure
 
 

@@ -101,9 +101,9 @@ class Protocol:
         return "whole slice" if self.crop_px is None else f"{self.crop} crop, {self.crop_px} x {self.crop_px} pixels"
 
     @property
-    def sampling(self) -> str:
-        """The sampler and whether its readings come in pairs, in words."""
-        return f"{self.sampler}, antithetic" if self.antithetic else self.sampler
+    def drawing(self) -> str:
+        """How readings relate to each other, in a word."""
+        return "antithetic" if self.antithetic else "independent"
 
     @property
     def last_estimate(self) -> float:

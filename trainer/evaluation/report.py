@@ -44,7 +44,7 @@ def table(outcome: Outcome) -> str:
     patients = len(set(outcome.slices.patients))
     lines = [
         f"{one.candidate.label}: {len(one.rows)} slices of {patients} patients, {protocol.steps} steps of "
-        f"{protocol.sampling}, {seconds_per_slice(one):.2f} s a slice"
+        f"{protocol.sampler}, {protocol.drawing} readings, {seconds_per_slice(one):.2f} s a slice"
         for one in outcome.models
     ]
     lines += [
@@ -95,7 +95,7 @@ def _sweep(outcome: Outcome) -> list[str]:
     cells = [["model", "sampler", "steps", *names]]
     for one in outcome.sweep:
         how = one.protocol
-        cells.append([one.candidate.label, how.sampling, str(how.steps), *(number(one.summary[n].mean) for n in names)])
+        cells.append([one.candidate.label, how.sampler, str(how.steps), *(number(one.summary[n].mean) for n in names)])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in cells]
 

@@ -25,13 +25,13 @@ def as_csv(outcome: Outcome) -> str:
     lines: list[list[object]] = []
     for role, models in (("model", outcome.models), ("sweep", outcome.sweep)):
         for one in models:
-            about = (role, one.candidate.label, one.protocol.sampling, one.protocol.steps)
+            about = (role, one.candidate.label, one.protocol.sampler, one.protocol.steps, one.protocol.drawing)
             differences = outcome.differences.get(one.candidate.label, {}) if role == "model" else {}
             lines += [[*about, *line] for line in _figure_lines(one.summary, differences)]
             lines.append([*about, "seconds_per_slice", seconds_per_slice(one)])
     for reader, summary in outcome.references.items():
-        lines += [["reference", reader, "", "", *line] for line in _figure_lines(summary, {})]
-    head = ["role", "reader", "sampler", "steps", "figure", "value", "low", "high"]
+        lines += [["reference", reader, "", "", "", *line] for line in _figure_lines(summary, {})]
+    head = ["role", "reader", "sampler", "steps", "readings", "figure", "value", "low", "high"]
     return _csv([*head, "difference", "difference_low", "difference_high", "p"], lines)
 
 
@@ -48,12 +48,12 @@ def per_slice_csv(outcome: Outcome, wanted: Sequence[str] | None = None) -> str:
     names = everything if wanted is None else wanted
     lines = [
         [one.candidate.label, row.id, row.patient, row.seed]
-        + [one.protocol.area, one.protocol.sampling, one.protocol.steps, row.seconds]
+        + [one.protocol.area, one.protocol.sampler, one.protocol.steps, one.protocol.drawing, row.seconds]
         + [_blank(row.judged.figures.get(name, math.nan)) for name in names]
         for one in outcome.models
         for row in one.rows
     ]
-    return _csv(["model", "slice", "patient", "seed", "area", "sampler", "steps", "seconds", *names], lines)
+    return _csv(["model", "slice", "patient", "seed", "area", "sampler", "steps", "readings", "seconds", *names], lines)
 
 
 def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str:
@@ -158,7 +158,7 @@ def _sweep(outcome: Outcome) -> str:
     names = [f"{figure}_{n}" for n in outcome.models[0].protocol.readings for figure in ("ged", "dice")]
 
     def line(one: Evaluated) -> list[str]:
-        how = [one.candidate.label, one.protocol.sampling, str(one.protocol.steps)]
+        how = [one.candidate.label, one.protocol.sampler, str(one.protocol.steps)]
         return [*how, *(interval(one.summary[name]) for name in names), f"{seconds_per_slice(one):.3f}"]
 
     return grid(["model", "sampler", "steps", *names, "seconds per slice"], map(line, outcome.sweep))
@@ -176,9 +176,9 @@ def _protocol(outcome: Outcome) -> str:
     taken = "all slices" if protocol.limit is None else f"{protocol.limit} slices, evenly spaced"
     taken += " of the patients that training held out" if protocol.holdout else ""
     lines += [
-        f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampling}, the last estimate "
+        f"- {taken}; {protocol.area}; {protocol.steps} steps of {protocol.sampler}, the last estimate "
         f"at t = {protocol.last_estimate:g}, eta {protocol.eta:g}, guidance "
-        f"{protocol.guidance:g}; seed {protocol.seed}; napari-ambiseg {protocol.version}"
+        f"{protocol.guidance:g}; {protocol.drawing} readings; seed {protocol.seed}; napari-ambiseg {protocol.version}"
     ]
     return "\n".join(lines)
 

@@ -22,17 +22,6 @@ LIDC_SMALL_64 = Recipe(
     ),
 )
 
-_SECOND = {
-    # Which of the ways to read the lesion a sample takes is decided while little but noise is seen.
-    "weighting": "sigmoid:-6",
-    "time_factor": True,
-    "precision": "bf16",
-    "learning_rate": 3e-4,
-    "steps": 7_000,
-    "warmup_steps": 200,
-    "decay_steps": 3_500,
-}
-
 TINY = Recipe(
     "A toy for trying things out: a tiny network, a minute on a CPU.",
     FitConfig(
@@ -59,17 +48,6 @@ SMALL_RECIPES = by_name(
         crop="uniform",
         steps=7_000,
         decay_steps=1_650,
-    ),
-    LIDC_SMALL_64.but(
-        "lidc-small-64-second",
-        "What lidc-small-64 goes on with, by --start-from its first run: the loss looks at the noisiest masks.",
-        **_SECOND,
-    ),
-    LIDC_SMALL_64.but(
-        "lidc-crop-small-64-second",
-        "The same for lidc-crop-small-64.",
-        crop="uniform",
-        **_SECOND,
     ),
     LIDC_SMALL_64.but(
         "deterministic-small-64",

@@ -68,7 +68,8 @@ class SettingsForm(QWidget):
             value=True,
             text="In pairs",
             tooltip="Ticked: every second reading has the noise of the one before it, turned around. Each is as fair a "
-            "draw as without, and few readings show more of what the model might have drawn",
+            "draw as without, and few readings show more of what the model might have drawn. GED of 16 such readings "
+            "is usually lower than that of 16 independent ones",
         )
         self.seed = SpinBox(value=0, min=0, max=_LARGEST_SEED, tooltip="The same seed gives the same readings")
         self.new_seed = PushButton(text="New", tooltip="Take another seed now, drawn at random")

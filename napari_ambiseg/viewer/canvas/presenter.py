@@ -144,7 +144,8 @@ class Presenter(QObject):
             self._canvas.set_visible((Role.TRAJECTORY,), visible=False)
             shown = looks.reading_looks(plane, view, selected=selected, colours=colours)
         else:
-            frame = self._showing.way.seen(frame_of(result.sampled, step), selected=selected)
+            sampled = result.sampled
+            frame = self._showing.way.seen(frame_of(sampled, step), selected=selected, seeds=sampled.seeds)
             shown = looks.step_looks(plane, result.sampled.placement, frame, selected=selected, colours=colours)
         below = [] if self._wants_pair(result) else self._map(result, view, in_haste=in_haste)
         self._canvas.show([*below, *shown], add_missing=False)

@@ -92,4 +92,4 @@ def _way(result: Result) -> tuple[object, ...]:
     """What runs of one table have in common: the volume, and how it was read."""
     where, settings = result.request.where, result.request.settings
     volume = replace(where, index=where.index[:-1]), len(where.index)
-    return *volume, settings.model, settings.options
+    return *volume, settings.model, settings.options, settings.antithetic

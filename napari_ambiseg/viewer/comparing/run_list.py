@@ -45,7 +45,8 @@ class Figures:
     Attributes:
         kept: Which readings the threshold leaves (S,), bool.
         ged: Generalised energy distance as published; None without experts, as the next two.
-        ged_unbiased: The same without the pairs of a mask with itself; NaN with fewer than two on a side.
+        ged_unbiased: The same without the pairs of a mask with itself and antithetic pairs; NaN with fewer than two
+            independent masks on a side.
         mean_dice: Mean Dice of all pairs of a reading and an expert.
         area: Areas in mm², of readings and experts.
     """
@@ -127,11 +128,10 @@ def sampler_name(options: SamplingOptions) -> str:
 
 
 def way_name(result: Result) -> str:
-    """Steps and sampler: what tells the runs of a model apart."""
-    if result.sampled.in_one_step:
-        return "one step"
+    """Steps and sampler, and independence where it is, as pairs are usual: what tells the runs of a model apart."""
     options = result.sampled.options
-    return f"{steps_text(options.steps)}, {sampler_name(options)}"
+    way = "one step" if result.sampled.in_one_step else f"{steps_text(options.steps)}, {sampler_name(options)}"
+    return way if result.request.settings.antithetic else f"{way}, independent"
 
 
 def steps_text(steps: int) -> str:

@@ -15,15 +15,16 @@ _TICK, _NAME = 0, 1
 _HEADS = ("", "Run", "GED", "Dice", "Empty", "s", "Seed", "Engine")
 _TOLD = (
     "Tick runs of one slice to compare them",
-    "Steps and sampler; model",
-    "Generalised energy distance, 0 if readings and experts vary alike; it depends on the number of readings",
+    "Steps and sampler, and whether the readings are independent instead of in pairs; model",
+    "Generalised energy distance, 0 if readings and experts vary alike; it depends on the number of readings, and is "
+    "lower if they come in pairs",
     "Mean Dice of all pairs of a reading and an expert",
     "Readings that see nothing, of all, at the threshold that is set",
     "How many seconds it took",
     "Runs with the same seed can be compared reading by reading",
     "What has computed it",
 )
-_LOWEST, _WIDEST = 110, 170  # pixels
+_LOWEST, _WIDEST = 110, 212  # pixels: wide enough for "6 steps, dpm++2m, independent"
 _Index = QModelIndex | QPersistentModelIndex
 _Role = Qt.ItemDataRole
 

@@ -101,6 +101,8 @@ def cautions(beside: SideBySide) -> tuple[str, ...]:
         told.append("The image was changed between the runs.")
     if len({len(one.sampled.seeds) for one in results}) > 1 and len(first.request.experts.masks):
         told.append("GED falls with the number of readings, which differs: compare the unbiased one.")
+    if len({one.request.settings.antithetic for one in results}) > 1 and len(first.request.experts.masks):
+        told.append("Some runs are in pairs, some independent: pairs lower GED, so compare the unbiased one.")
     return tuple(told)
 
 

@@ -216,11 +216,12 @@ def _settings(drawn: Drawn, threshold: float) -> Settings:
     try:
         options = TypeAdapter(SamplingOptions).validate_python(_among_fields(SamplingOptions, said))
         fields = {
+            # older sessions say nothing of pairs
             "antithetic": False,
             **_among_fields(Settings, said),
             "model": drawn.model.name,
             "threshold": threshold,
-        }  # older sessions say nothing of pairs
+        }
         return dataclasses.replace(TypeAdapter(Settings).validate_python(fields), options=options)
     except ValidationError as error:
         first = error.errors()[0]

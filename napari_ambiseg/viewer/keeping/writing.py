@@ -42,9 +42,9 @@ def keep_tiff(kept: Kept, path: Path) -> None:
 
 def keep_npz(kept: Kept, path: Path) -> None:
     """Readings at the threshold and experts, for numpy and for `compare`."""
-    request = kept.result.request
-    spacing = request.plane.spacing_mm
-    save_readings_npz(path, readings=kept.view.readings, experts=request.experts.masks, spacing_mm=spacing)
+    request, seeds = kept.result.request, kept.result.sampled.seeds
+    spacing, experts = request.plane.spacing_mm, request.experts.masks
+    save_readings_npz(path, readings=kept.view.readings, experts=experts, spacing_mm=spacing, seeds=seeds)
 
 
 def keep_dicom_seg(kept: Kept, path: Path) -> None:

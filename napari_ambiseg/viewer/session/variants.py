@@ -33,4 +33,5 @@ def _what_matters(request: Request) -> tuple[object, ...]:
     """All that readings depend on; an eta that the sampler does not look at is none."""
     settings, options = request.settings, request.settings.options
     used = options if options.sampler in WITH_ETA else replace(options, eta=0.0)
-    return request.where, request.placement, settings.model, settings.seeds, used
+    seeds = settings.seed, settings.readings, settings.antithetic  # what they are made of: to derive them takes longer
+    return request.where, request.placement, settings.model, seeds, used

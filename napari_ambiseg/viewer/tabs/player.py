@@ -62,7 +62,8 @@ class Player(QWidget):
         self.whose_box = _box(
             list(_WHOSE),
             list(_WHOSE.values()),
-            tip="Of the selected reading, or of all: the mean of their noise, and the share of them that mark a pixel",
+            tip="Of the selected reading, or of all: the mean of their noise (of pairs, of the first of each), and the "
+            "share of them that mark a pixel",
         )
         self.film_button = QPushButton("Film…")
         self.film_button.setToolTip("Save the reverse diffusion as it is shown here, as GIF or MP4")

@@ -50,8 +50,9 @@ class ResultsBox(QWidget):
         self.summary_label = Sentence()
         self.summary_label.setToolTip(
             "GED: generalised energy distance, 0 if readings and experts vary alike; smaller is better. "
-            "Unbiased: pairs of a mask with itself left out. Below: how many readings are empty, and the smallest and "
-            "largest areas of those that are not, and of the experts"
+            "Readings in pairs usually have a lower GED than as many independent ones. Unbiased: a mask is compared "
+            "neither with itself nor with the other of its pair. Below: how many readings are empty, and the smallest "
+            "and largest areas of those that are not, and of the experts"
         )
         self.table_tab = TableTab(showing)
         self.grouping = Grouping(showing, self)

@@ -8,6 +8,8 @@ from napari_ambiseg.viewer.gallery.items import area_text
 from napari_ambiseg.viewer.session.grouping import Stand
 from napari_ambiseg.viewer.session.result import View
 
+_IN_PAIRS = "The interval is approximate, as readings come in pairs"
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -18,22 +20,32 @@ class Way:
         title: What it is called.
         lines: How often it is seen, where its true frequency may lie, and which reading stands for it.
         experts: Numbers of the experts who read it so.
+        caution: What must be known of the interval; "" if nothing.
     """
 
     mode: Mode
     title: str
     lines: tuple[str, ...]
     experts: tuple[int, ...]
+    caution: str
 
 
-def ways(view: View, found: Sequence[Mode], stands: Sequence[Stand]) -> tuple[Way, ...]:
-    """Every way, the most frequent first."""
+def ways(view: View, found: Sequence[Mode], stands: Sequence[Stand], *, in_pairs: bool) -> tuple[Way, ...]:
+    """Every way, the most frequent first.
+
+    Args:
+        view: What is shown.
+        found: The groups of its readings.
+        stands: Where each expert stands among them.
+        in_pairs: Whether readings come in antithetic pairs: intervals are made for independent ones.
+    """
     return tuple(
         Way(
             mode,
             _title(number, mode),
             _lines(view, mode),
             tuple(i for i, stand in enumerate(stands) if stand.belongs and stand.mode == number),
+            _IN_PAIRS if in_pairs else "",
         )
         for number, mode in enumerate(found)
     )

@@ -70,9 +70,10 @@ class WaysModel(QAbstractListModel):
         way = self._ways[index.row()]
         experts = ", ".join(f"E{i + 1} ({self._names[i]})" for i in way.experts)
         text = [way.title, *way.lines, *([f"read so by {experts}"] if experts else [])]
-        if role != _Role.ToolTipRole or way.mode.empty:
-            return "\n".join(text)
-        return "\n".join([*text, "Click to show the reading that stands for this way: the thick outline"])
+        if role == _Role.ToolTipRole:
+            click = "" if way.mode.empty else "Click to show the reading that stands for this way: the thick outline"
+            text += filter(None, (way.caution, click))
+        return "\n".join(text)
 
 
 class WayPainter(QStyledItemDelegate):

@@ -57,7 +57,9 @@ class WaysTab(QWidget):
         self.sentence.setText(sentence(found))
         self.strangers.setText("" if view is None else strangers(view, found, stands))
         self.strangers.setVisible(bool(self.strangers.text()))
-        self.model.show(() if view is None else ways(view, found, stands), names, self._thumbnails)
+        in_pairs = result is not None and result.request.settings.antithetic
+        told = () if view is None else ways(view, found, stands, in_pairs=in_pairs)
+        self.model.show(told, names, self._thumbnails)
 
     def _show_slider(self) -> None:
         blocked = self.slider.blockSignals(True)

@@ -57,6 +57,10 @@ def test_steps_and_sampler_are_closed_while_no_chosen_model_looks_at_them(qtbot:
     assert not form.eta.enabled
 
 
+def test_it_says_that_readings_in_pairs_have_another_ged(form: SettingsForm) -> None:
+    assert "GED of 16 such readings is usually lower than that of 16 independent ones" in form.pairs.tooltip
+
+
 def test_a_summary_says_steps_and_sampler_where_they_matter() -> None:
     one_shot = Settings(model="lidc-prob-unet-mini-64", readings=16, seed=3)
     both = replace(one_shot, also=("lidc-small-64",))

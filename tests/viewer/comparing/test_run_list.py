@@ -33,6 +33,12 @@ def without_experts(result: Result) -> Result:
     return Result(replace(result.request, experts=experts), result.sampled)
 
 
+def independent(result: Result) -> Result:
+    """The same run as if its readings were not in pairs."""
+    request = result.request
+    return Result(replace(request, settings=replace(request.settings, antithetic=False)), result.sampled)
+
+
 def volume() -> Image:
     return Image(np.random.default_rng(0).random((4, 64, 64), dtype=np.float32), scale=(1, 0.5, 0.5))
 
@@ -95,6 +101,16 @@ def test_a_sampler_is_named_with_all_that_is_not_usual() -> None:
     assert sampler_name(SamplingOptions(sampler="ddpm", guidance=2.0)) == "ddpm, guidance 2"
 
 
+def test_a_way_says_that_readings_are_independent_where_they_are(result: Result) -> None:
+    options = result.sampled.options
+    way = f"{options.steps} steps, {sampler_name(options)}"
+    assert (way_name(result), way_name(independent(result))) == (way, f"{way}, independent")
+    at_once = independent(Result(result.request, replace(result.sampled, log_snr=np.array([np.inf]))))
+    assert way_name(at_once) == "one step, independent"
+    for run, count in ((result, "16 readings, in pairs, seed 0"), (independent(result), "16 readings, seed 0")):
+        assert row_told(run, FiguresOf()(run, 0.0)).splitlines()[1:3] == [f"toy: {way_name(run)}", count]
+
+
 def test_runs_stand_under_their_slices_in_the_order_of_the_volume(make_result: Callable[..., Result]) -> None:
     image = volume()
     third, first, again = (make_result(layer=image, point=(z, 0, 0), readings=2) for z in (3.0, 1.0, 3.0))
@@ -124,6 +140,10 @@ def test_what_is_drawn_already_is_known(result: Result) -> None:
     noisy = replace(ddpm, settings=replace(ddpm.settings, options=replace(ddpm.settings.options, eta=0.7)))
     assert variants.is_drawn(noisy, [Result(ddpm, result.sampled)])  # ddpm does not look at eta
     assert not variants.is_drawn(replace(ddpm, settings=replace(ddpm.settings, seed=1)), [Result(ddpm, result.sampled)])
+    for changes in ({"antithetic": False}, {"readings": 15}):
+        other = replace(result.request, settings=replace(result.request.settings, **changes))
+        assert not variants.is_drawn(other, [result])
+        assert variants.is_drawn(other, [result, Result(other, result.sampled)])
 
 
 def test_areas_over_slices_are_of_the_newest_run_of_each_slice_in_the_same_way(
@@ -135,9 +155,11 @@ def test_areas_over_slices_are_of_the_newest_run_of_each_slice_in_the_same_way(
         for layer, z in ((image, 2.0), (image, 0.0), (image, 2.0), (other, 1.0))
     )
     steps = Result(variants.with_steps(two.request, 500), two.sampled)
-    runs = [one, two, newer, else_, steps]
+    unpaired = independent(newer)
+    runs = [one, two, newer, else_, steps, unpaired]
     assert [id(r) for r in over_slices.of_one_lesion(runs, two)] == [id(two), id(newer)]
     assert [id(r) for r in over_slices.of_one_lesion(runs, one)] == [id(two), id(one)]  # what is shown is in it
+    assert [id(r) for r in over_slices.of_one_lesion(runs, unpaired)] == [id(unpaired)]  # not beside those in pairs
     assert [id(r) for r in over_slices.of_one_lesion(runs, steps)] == [id(steps)]
     assert over_slices.of_one_lesion(runs, None) == ()
     flat = make_result(readings=2)

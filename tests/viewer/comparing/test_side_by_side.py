@@ -19,6 +19,12 @@ def other(result: Result, readings: np.ndarray | None = None, seeds: tuple[int, 
     return Result(result.request, replace(sampled, readings=readings, seeds=seeds or sampled.seeds))
 
 
+def independent(result: Result) -> Result:
+    """The same run as if its readings were not in pairs."""
+    request = result.request
+    return Result(replace(request, settings=replace(request.settings, antithetic=False)), result.sampled)
+
+
 def figures(beside: SideBySide, threshold: float) -> list:
     return [FiguresOf()(one, threshold) for one in beside.results]
 
@@ -93,6 +99,17 @@ def test_what_makes_figures_incomparable_is_said(result: Result) -> None:
         (Result(request, replace(result.sampled, placement=placed)), "same box"),
         (Result(replace(request, slice_input=pixels), result.sampled), "image was changed"),
         (Result(replace(request, settings=replace(request.settings, model="b")), result.sampled), "models differ"),
+        (independent(result), "pairs lower GED, so compare the unbiased one"),
     ):
         (caution,) = cautions(side_by_side([result, changed]))
         assert words in caution
+
+
+def test_runs_in_pairs_and_independent_ones_are_told_apart(result: Result) -> None:
+    beside = side_by_side([result, independent(result)])
+    heads = [run_lines(beside, run, figures(beside, 0.0))[0] for run in (0, 1)]
+    assert [line.endswith(", independent") for line in heads] == [False, True]
+    assert cautions(side_by_side([independent(result)] * 2)) == ()
+    nobody = replace(result.request.experts, masks=result.request.experts.masks[:0], names=())
+    alone = [Result(replace(one.request, experts=nobody), one.sampled) for one in beside.results]
+    assert cautions(side_by_side(alone)) == ()  # there is no GED

@@ -1,5 +1,7 @@
 """The typical readings: what is said is what was counted, and a click shows the reading that stands for a way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
@@ -7,7 +9,7 @@ from qtpy.QtCore import Qt
 
 from napari_ambiseg.readings.modes import modes, share, told
 from napari_ambiseg.viewer.session.grouping import Grouping, Stand
-from napari_ambiseg.viewer.session.result import View
+from napari_ambiseg.viewer.session.result import Result, View
 from napari_ambiseg.viewer.session.showing import Showing
 from napari_ambiseg.viewer.tabs.ways import frequency, interval, strangers
 from napari_ambiseg.viewer.tabs.ways_tab import WaysTab
@@ -59,6 +61,21 @@ def test_counts_and_intervals_stand_beside_the_percentages(tab: WaysTab, showing
 def test_two_of_sixteen_are_told_with_their_interval() -> None:
     assert frequency(share(2, 16)) == "2 of 16 readings, 12 %"
     assert interval(share(2, 16)) == "95 % interval 3 to 36 %"
+
+
+def test_a_tooltip_says_that_intervals_of_readings_in_pairs_are_approximate(
+    tab: WaysTab, showing: Showing, result: Result
+) -> None:
+    settings = replace(result.request.settings, antithetic=False)
+    independent = Result(replace(result.request, settings=settings), result.sampled)
+    for shown, approximate in ((result, True), (independent, False)):
+        showing.show(shown)
+        tips = [tab.model.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(tab.model.rowCount())]
+        assert {"approximate, as readings come in pairs" in tip for tip in tips} == {approximate}
+        assert sum("Click to show" in tip for tip in tips) == sum(
+            not mode.empty for mode in modes(view_of(showing).readings)
+        )
+        assert not any("approximate" in text for text in texts(tab))
 
 
 def test_each_expert_stands_with_the_way_whose_readings_are_most_like_his_mask(
