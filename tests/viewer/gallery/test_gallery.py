@@ -137,7 +137,7 @@ def test_a_reading_that_the_threshold_empties_is_told_with_what_was_drawn(result
     emptied = int(np.flatnonzero((drawn > 0) & (view.areas_mm2 == 0))[0])
     told = reading_told(result, view, emptied)
     assert f"Reading {emptied + 1} sees nothing" in told
-    assert f"{drawn[emptied]:.0f} mm², which is below 50 % of the largest reading" in told
+    assert f"It marks {area_text(float(drawn[emptied]))}, which is below 50 % of the largest reading" in told
     never = int(np.flatnonzero(drawn == 0)[0])
     assert "below" not in reading_told(result, view, never)
 
@@ -195,10 +195,11 @@ def test_the_gallery_follows_what_others_select(gallery: Gallery, showing: Showi
 def test_the_threshold_empties_tiles_and_keeps_their_places(gallery: Gallery, showing: Showing) -> None:
     showing.set_threshold(0.0)
     before = rows(gallery)
-    assert "16 readings, 1 sees nothing" in gallery.head.text()
+    assert showing.view is not None
+    assert showing.view.empty == 2
+    assert "16 readings, 2 see nothing" in gallery.head.text()
     showing.set_threshold(1.0)
     assert rows(gallery) == before
-    assert showing.view is not None
     for is_expert, number in before[3:]:
         tile = gallery.model.tile(gallery.model.row_of(reading=number))
         assert not is_expert
