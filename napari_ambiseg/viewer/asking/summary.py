@@ -29,9 +29,8 @@ def in_full(settings: Settings) -> str:
     steps, sampler = f" of {_count(options.steps, 'step')}", f"sampler {options.sampler}{noise}; "
     if not _in_steps(settings):
         steps = sampler = ""
-    how = f"{sampler}{'in pairs, ' if settings.antithetic else ''}seed {settings.seed}" + (
-        "" if settings.keep_seed else ", a new one for each run"
-    )
+    pairs = "in pairs, " if settings.antithetic else ""
+    how = f"{sampler}{pairs}seed {settings.seed}" + ("" if settings.keep_seed else ", a new one for each run")
     return "\n".join(
         [
             f"{_count(settings.readings, 'reading')}{steps} by {models}",

@@ -17,7 +17,7 @@ _TOLD = (
     "Tick runs of one slice to compare them",
     "Steps and sampler, and whether the readings are independent instead of in pairs; model",
     "Generalised energy distance, 0 if readings and experts vary alike; it depends on the number of readings, and is "
-    "lower if they come in pairs",
+    "usually lower if they come in pairs",
     "Mean Dice of all pairs of a reading and an expert",
     "Readings that see nothing, of all, at the threshold that is set",
     "How many seconds it took",

@@ -26,17 +26,12 @@ from napari_ambiseg.viewer.comparing.run_table import rows_of
 from napari_ambiseg.viewer.image.experts import Experts
 from napari_ambiseg.viewer.session import variants
 from napari_ambiseg.viewer.session.result import Result
+from tests.viewer.comparing.conftest import independent
 
 
 def without_experts(result: Result) -> Result:
     experts = Experts(masks=np.zeros((0, 64, 64), np.bool_), names=())
     return Result(replace(result.request, experts=experts), result.sampled)
-
-
-def independent(result: Result) -> Result:
-    """The same run as if its readings were not in pairs."""
-    request = result.request
-    return Result(replace(request, settings=replace(request.settings, antithetic=False)), result.sampled)
 
 
 def volume() -> Image:

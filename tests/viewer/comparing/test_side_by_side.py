@@ -10,6 +10,7 @@ from napari_ambiseg.readings.relative_area import relative_area
 from napari_ambiseg.viewer.comparing.run_list import FiguresOf
 from napari_ambiseg.viewer.comparing.side_by_side import SideBySide, cautions, head, run_lines, side_by_side
 from napari_ambiseg.viewer.session.result import Result
+from tests.viewer.comparing.conftest import independent
 
 
 def other(result: Result, readings: np.ndarray | None = None, seeds: tuple[int, ...] | None = None) -> Result:
@@ -17,12 +18,6 @@ def other(result: Result, readings: np.ndarray | None = None, seeds: tuple[int, 
     sampled = result.sampled
     readings = sampled.readings if readings is None else readings
     return Result(result.request, replace(sampled, readings=readings, seeds=seeds or sampled.seeds))
-
-
-def independent(result: Result) -> Result:
-    """The same run as if its readings were not in pairs."""
-    request = result.request
-    return Result(replace(request, settings=replace(request.settings, antithetic=False)), result.sampled)
 
 
 def figures(beside: SideBySide, threshold: float) -> list:
