@@ -83,6 +83,12 @@ def sample_command(
         float | None,
         typer.Option(help="Time of the last estimate; default: at most 0.05 with dpm++2m, else 1 / steps."),
     ] = None,
+    smallest_px: Annotated[
+        int | None,
+        typer.Option(
+            help="Readings with fewer pixels of the model's grid are empty; 0 keeps all. Default: the model's."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same readings.")] = 0,
     antithetic: Annotated[
         bool, typer.Option("--antithetic", help="Draw readings in pairs of opposite noise, not independently.")
@@ -106,7 +112,9 @@ def sample_command(
     how = commands.SampleChoice(
         model=DEFAULT_MODEL if model is None else model,
         readings=readings,
-        options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time),
+        options=SamplingOptions(
+            steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time, smallest_px=smallest_px
+        ),
         seed=seed,
         antithetic=antithetic,
         threshold=threshold,

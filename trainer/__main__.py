@@ -135,6 +135,9 @@ def export_command(
     out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors; its card lies beside it.")],
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
     description: Annotated[str | None, typer.Option(help="One sentence for whoever chooses a model.")] = None,
+    smallest_px: Annotated[
+        int | None, typer.Option(min=0, help="Readings with fewer pixels of the grid are empty; 0 keeps all.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Keep 32 bits a weight, also where 16 lose nothing.")] = False,
     best: Annotated[
         bool | None,
@@ -156,6 +159,7 @@ def export_command(
         target=out,
         name=name,
         description=description,
+        smallest_px=smallest_px,
         half=not full,
         best=best,
         data=tuple(data or ()),

@@ -28,6 +28,12 @@ def evaluate_command(
         float | None,
         typer.Option(help="Time of the last estimate; default: at most 0.05 with dpm++2m, else 1 / steps."),
     ] = None,
+    smallest_px: Annotated[
+        int | None,
+        typer.Option(
+            help="Readings with fewer pixels of the model's grid are empty; 0 keeps all. Default: the model's."
+        ),
+    ] = None,
     threshold: Annotated[float, typer.Option(help="Relative area of the post-processing (pp), 0 to 1.")] = 0.5,
     crop: Annotated[
         str | None,
@@ -88,7 +94,14 @@ def evaluate_command(
             data=tuple(data),
             split=split,
             readings=tuple(readings),
-            options=SamplingOptions(steps=steps, sampler=sampler, eta=eta, guidance=guidance, last_time=last_time),
+            options=SamplingOptions(
+                steps=steps,
+                sampler=sampler,
+                eta=eta,
+                guidance=guidance,
+                last_time=last_time,
+                smallest_px=smallest_px,
+            ),
             threshold=threshold,
             limit=limit,
             seed=seed,

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from napari_ambiseg.engine.placement import Placement, place
 from napari_ambiseg.engine.pool import Stepped
 from napari_ambiseg.engine.sampled import Advance, Record, Sampled
 from napari_ambiseg.engine.slice_input import SliceInput, check_slice
+from napari_ambiseg.engine.specks import without_specks
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.models.segmenter import SamplingOptions, check_guidance
@@ -62,6 +64,7 @@ def run(
     """
     started = time.perf_counter()
     _check(model, slice_input, seeds, options, chunk)
+    smallest_px = model.header.smallest_px if options.smallest_px is None else options.smallest_px
     grey = recognise(slice_input.pixels) if slice_input.grey is GreyScale.AUTO else slice_input.grey
     placement = _placement(model, slice_input)
     image = placement.to_grid(normalise(slice_input.pixels, grey, model.header.intensity))[None]
@@ -70,7 +73,7 @@ def run(
     record, first_seconds, together = Record(placement, len(seeds)), math.nan, 0
     with closing(drawing.steps()) as steps:
         for stepped in steps:
-            advance = _advance(stepped)
+            advance = _advance(stepped, smallest_px)
             record.add(advance)
             together = max(together, len(advance.readings))
             if math.isnan(first_seconds) and advance.step == advance.total:
@@ -79,7 +82,7 @@ def run(
     return Sampled(
         model_name=model.header.name,
         seeds=tuple(seeds),
-        options=options,
+        options=replace(options, smallest_px=smallest_px),
         placement=placement,
         grey=grey,
         steps=record.steps,
@@ -138,11 +141,12 @@ def _placement(model: Model, slice_input: SliceInput) -> Placement:
     )
 
 
-def _advance(stepped: Stepped) -> Advance:
-    """A step of a chunk, off its device."""
+def _advance(stepped: Stepped, smallest_px: int) -> Advance:
+    """A step of a chunk, off its device; the last one without specks."""
 
     def on_cpu(masks: Tensor) -> NDArray[np.float32]:
-        return masks[:, 0].float().cpu().numpy()
+        numbers = masks[:, 0].float().cpu().numpy()
+        return without_specks(numbers, smallest_px) if state.step == state.total else numbers
 
     state = stepped.state
     return Advance(

@@ -65,7 +65,7 @@ class Sampled:
     Attributes:
         model_name: Name in the model's header.
         seeds: Seed of each reading (S).
-        options: Steps and sampler.
+        options: Steps and sampler, and how small a reading may be (``smallest_px``), never None.
         placement: Where the model's grid lies on the slice.
         grey: The grey scale that was used, never AUTO.
         steps: Step of each frame kept (T,): all, or evenly spaced ones that end with the last.

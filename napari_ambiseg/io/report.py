@@ -211,10 +211,20 @@ def _made_with(session: Session, made: datetime) -> str:
         "SHA-256 of the model": model.sha256,
         "Settings": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in session.settings.items()),
         "Relative-area threshold": f"{session.threshold:g}",
+        "Smallest reading": _smallest(session),
         "Versions": ", ".join(f"{name} {number}" for name, number in session.versions.items()),
         "Made": made.strftime("%Y-%m-%d %H:%M"),
     }
     return f"<div><h2>Made with</h2><table>{_rows(_plain(said))}</table></div>"
+
+
+def _smallest(session: Session) -> str:
+    """Below which area a reading counts as empty; "" if the record does not say."""
+    pixels, placement = session.settings.get("smallest_px"), session.placement
+    if not isinstance(pixels, int) or not pixels or placement is None:
+        return ""
+    area = pixels * math.prod(placement.step_px) * math.prod(session.spacing_mm)
+    return f"{area:.3g} mm²; smaller ones count as no lesion"
 
 
 def _plain(said: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ are written beside their target and renamed: whoever reads finds the old file or
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -62,6 +63,7 @@ class Header:
         intensity: Grey scale that it was trained on.
         name: What to call the model.
         description: One sentence for whoever chooses a model.
+        smallest_px: Pixels of the grid that a reading has at least; smaller ones are empty (``engine.specks``).
         training: Provenance: data, steps, seed, versions, ... Free-form; read by people.
         version: Format of the file.
     """
@@ -74,8 +76,14 @@ class Header:
     intensity: Intensity = field(default_factory=Intensity)
     name: str = ""
     description: str = ""
+    smallest_px: int = 0
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     version: int = FORMAT_VERSION
+
+    @property
+    def smallest_mm2(self) -> float:
+        """The area of the smallest reading that is not empty, where the grid has its own spacing."""
+        return self.smallest_px * math.prod(self.grid.spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)

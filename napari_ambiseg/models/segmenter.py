@@ -35,7 +35,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """How to sample; one-shot models look at none of it.
+    """How to sample; one-shot models look at ``smallest_px`` alone.
 
     What it begins with was chosen by measurement (docs/results/samplers.md): as good as ten DDIM steps at little more
     than half of their cost.
@@ -48,6 +48,8 @@ class SamplingOptions:
             Other numbers need a model that was trained for it (``check_guidance``).
         last_time: When the last estimate, which is the answer, is made, between 0 and 1 (``sampling.time_grid``); None
             is what the sampler usually does (``sampling.usual_last_time``).
+        smallest_px: Pixels of the model's grid that a reading has at least, smaller ones are empty; None is what the
+            model's file says (``Header.smallest_px``), 0 keeps every speck. For models of all kinds.
     """
 
     steps: int = 6
@@ -55,6 +57,7 @@ class SamplingOptions:
     eta: float = 0.0
     guidance: float = 0.0
     last_time: float | None = None
+    smallest_px: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 1000:
@@ -67,6 +70,8 @@ class SamplingOptions:
             raise SettingsError(f"guidance is {self.guidance}; give a number from 0 (off) to 100, usually below 5")
         if self.last_time is not None:
             time_grid(self.steps, last_time=self.last_time)  # refuses what is not between 0 and 1
+        if self.smallest_px is not None and self.smallest_px < 0:
+            raise SettingsError(f"the smallest lesion has {self.smallest_px} pixels; give 0 (keep all) or more")
 
     @property
     def times(self) -> Tensor:

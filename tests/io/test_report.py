@@ -19,7 +19,7 @@ from napari_ambiseg.errors import DataFileError, InputImageError
 from napari_ambiseg.io import report_figures as figures
 from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.io.report import report_html, save_report
-from napari_ambiseg.io.session_record import Drawing, ModelUsed, Session, Source
+from napari_ambiseg.io.session_record import Drawing, GridPlacement, ModelUsed, Session, Source
 from napari_ambiseg.readings.agreement import compare
 from napari_ambiseg.readings.distribution import sizes
 from napari_ambiseg.readings.modes import modes
@@ -63,6 +63,14 @@ def text_of(html: str) -> str:
 
 def drawings_of(html: str) -> list[ElementTree.Element]:
     return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html, flags=re.S)]
+
+
+def test_how_small_a_reading_may_be_is_told_in_square_millimetres() -> None:
+    placed = {"placement": GridPlacement((0.0, 0.0), (2.0, 1.25), (20, 20))}  # 1 mm² to a pixel of the grid
+    told = "Smallest reading 24 mm²; smaller ones count as no lesion"
+    assert told in text_of(page(settings={"smallest_px": 24}, **placed))
+    for unsaid in ({}, {"smallest_px": 0}, {"smallest_px": None}):
+        assert "Smallest" not in text_of(page(settings=unsaid, **placed))
 
 
 def test_it_says_what_was_found_with_the_threshold_that_is_set() -> None:

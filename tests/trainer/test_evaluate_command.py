@@ -5,7 +5,7 @@ What it reads is in ``conftest``. E GED_N = D / N; unbiased, the experts' self t
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 
 from napari_ambiseg import engine
 from napari_ambiseg.io.lidc_hdf5 import read_lidc_slice, write_lidc_hdf5
-from napari_ambiseg.models.checkpoint import Grid, Header, save_checkpoint
+from napari_ambiseg.models.checkpoint import Grid, Header, load_checkpoint, save_checkpoint
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
 from napari_ambiseg.models.unet_config import named_size
 from napari_ambiseg.readings.agreement import compare, ged
@@ -153,6 +153,25 @@ def test_antithetic_readings_are_drawn_said_and_not_taken_for_independent_ones(
     assert ",ddim,10,antithetic," in table.read_text()
     assert "; antithetic readings;" in report.read_text()
     assert " --antithetic" in report.read_text()
+
+
+def test_specks_are_dropped_as_the_model_says_or_as_is_asked(model: Path, data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.safetensors"
+    loaded = load_checkpoint(model)
+    assert isinstance(loaded.segmenter, torch.nn.Module)
+    save_checkpoint(own, loaded.segmenter, replace(loaded.header, smallest_px=10**6))
+    words = ("--readings", "4", "--limit", "2", "--markdown", str(tmp_path / "report.md"))
+    as_drawn = evaluate(model, data, tmp_path, *words)
+    assert "--smallest-px" not in (tmp_path / "report.md").read_text()
+    for file, asked in ((own, ()), (model, ("--smallest-px", str(10**6)))):
+        found = evaluate(file, data, tmp_path, *words, *asked)
+        assert found["protocol"]["smallest_px"] == 10**6
+        assert found["empty_readings_4"]["mean"] == 1
+    assert " --smallest-px 1000000" in (tmp_path / "report.md").read_text()
+    kept = evaluate(own, data, tmp_path, *words, "--smallest-px", "0")
+    assert kept["protocol"]["smallest_px"] == as_drawn["protocol"]["smallest_px"] == 0
+    assert kept["ged_4"] == as_drawn["ged_4"]
+    assert kept["empty_readings_4"]["mean"] < 1
 
 
 def test_workers_share_the_slices_of_a_one_shot_model(data: Path, tmp_path: Path) -> None:

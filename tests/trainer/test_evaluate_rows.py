@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,14 +58,20 @@ def test_the_protocol_is_read_again_as_it_was_written(
     assert kept_protocol(tmp_path / "rows.jsonl") == written
 
 
-def test_rows_from_before_there_were_antithetic_readings_are_taken_up(kept: Path, protocol: Protocol) -> None:
+@pytest.mark.parametrize(
+    ("said", "other"), [(', "antithetic": false', {"antithetic": True}), (', "smallest_px": 0', {"smallest_px": 24})]
+)
+def test_rows_from_before_a_field_was_there_are_taken_up(
+    kept: Path, protocol: Protocol, said: str, other: dict[str, Any]
+) -> None:
     with_it = kept.read_text()
-    kept.write_text(with_it.replace(', "antithetic": false', ""))
+    kept.write_text(with_it.replace(said, ""))
     assert kept.read_text() != with_it
     with RowFile(kept, protocol) as file:
         assert len(file.rows) == 3
-    with pytest.raises(DataFileError, match="antithetic is False there and True here"):
-        RowFile(kept, replace(protocol, antithetic=True))
+    ((name, value),) = other.items()
+    with pytest.raises(DataFileError, match=f"{name} is (False|0) there and {value} here"):
+        RowFile(kept, replace(protocol, **other))
 
 
 @pytest.mark.parametrize("content", ["", "not JSON", "[]", '{"protocol": {"model": 1}}', '{"protocol": 3}'])

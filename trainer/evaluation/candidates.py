@@ -26,6 +26,7 @@ class Candidate:
         grid_px: The longer side of the grid that it reads.
         uniform: Whether it was trained on crops from anywhere on a slice.
         holdout: Which patients its training kept out, if it says so.
+        smallest_px: Pixels that its readings have at least, smaller ones are empty.
     """
 
     weights: str
@@ -35,6 +36,7 @@ class Candidate:
     grid_px: int
     uniform: bool
     holdout: Holdout | None = None
+    smallest_px: int = 0
 
     @property
     def slug(self) -> str:
@@ -117,6 +119,7 @@ def _describe(weights: str) -> Candidate:
         grid_px=max(header.grid.size),
         uniform=fit_of(header.training).get("crop") == "uniform",
         holdout=_holdout(header.training),
+        smallest_px=header.smallest_px,
     )
 
 

@@ -61,6 +61,7 @@ class Protocol:
         holdout: Takes only the patients that the model's training kept out of these data; None takes all.
         antithetic: Readings come in pairs of opposite noise (``engine.reading_seeds``), whose figures are no figures of
             independent readings.
+        smallest_px: Pixels of the model's grid that a reading has at least, smaller ones are empty; 0 keeps all.
     """
 
     model: str
@@ -80,6 +81,7 @@ class Protocol:
     last_time: float | None = None
     holdout: Holdout | None = None
     antithetic: bool = False
+    smallest_px: int = 0
 
     def __post_init__(self) -> None:
         if not self.readings or min(self.readings) < 1:

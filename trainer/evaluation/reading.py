@@ -61,13 +61,19 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
     Raises:
         AmbisegError: If the slice cannot be read; the message names it.
     """
+    sampled = drawn_from(model, task, protocol, device=device)
+    return Drawn(slice_seed(task.id, seed=protocol.seed), sampled.seeds, sampled.readings, sampled.seconds)
+
+
+def drawn_from(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") -> engine.Sampled:
+    """The same with all that the engine tells of it."""
     source = engine.SliceInput(
         pixels=task.slice.image[0], spacing_mm=task.slice.spacing_mm, grey=engine.GreyScale.NORMALISED
     )
     seed = slice_seed(task.id, seed=protocol.seed)
     seeds = engine.reading_seeds(seed, protocol.readings[-1], antithetic=protocol.antithetic)
     try:
-        sampled = engine.sample(
+        return engine.sample(
             model,
             source,
             seeds=seeds,
@@ -77,13 +83,13 @@ def draw(model: Model, task: Task, protocol: Protocol, *, device: str = "auto") 
                 eta=protocol.eta,
                 guidance=protocol.guidance,
                 last_time=protocol.last_time,
+                smallest_px=protocol.smallest_px,
             ),
             device=device,
             engine="torch",  # the figures of a table come from one and the same arithmetic, whatever is installed
         )
     except AmbisegError as error:
         raise type(error)(f"slice {task.id}: {error}") from error
-    return Drawn(seed, seeds, sampled.readings, sampled.seconds)
 
 
 def read_slices(weights: str, tasks: Iterable[Task], protocol: Protocol, *, device: str, workers: int) -> Iterator[Row]:

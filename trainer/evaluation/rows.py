@@ -178,7 +178,8 @@ def _parsed(line: str, number: int, path: Path) -> Row:
 
 def _check_protocol(line: str, path: Path, protocol: Protocol) -> None:
     try:
-        found: Any = {"antithetic": False} | json.loads(line)["protocol"]  # files of older versions do not say so
+        unsaid = {"antithetic": False, "smallest_px": 0}  # in files of older versions
+        found: Any = unsaid | json.loads(line)["protocol"]
         different = [key for key, value in protocol.as_json().items() if found.get(key) != value]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_protocol(path) from error

@@ -116,6 +116,7 @@ def command_words(request: Request) -> list[str]:
         "--eta": options.eta or None,
         "--guidance": options.guidance or None,
         "--last-time": options.last_time,
+        "--smallest-px": options.smallest_px,
         "--crop": request.crop,
         "--crop-px": request.crop_px,
         "--limit": request.limit,

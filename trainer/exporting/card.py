@@ -13,7 +13,7 @@ from typing import Any, cast
 from torch import nn
 
 from napari_ambiseg.io.export import NOTICE
-from napari_ambiseg.models.checkpoint import Model
+from napari_ambiseg.models.checkpoint import Header, Model
 from trainer.data.sources import is_phantom
 from trainer.exporting.figures import Figures, figures_table
 
@@ -96,10 +96,18 @@ def _rows(model: Model, facts: CardFacts) -> list[tuple[str, str]]:
             f"{grey.tissue_hu:g} HU",
         ),
         ("answers", "masks as one of the experts of its training data might have drawn them, one for each seed"),
+        *_smallest_row(header),
         ("kind", f"{header.kind}, {parameters:,} parameters"),
         ("weights", facts.weights),
         *_training_rows(training),
     ]
+
+
+def _smallest_row(header: Header) -> list[tuple[str, str]]:
+    if not header.smallest_px:
+        return []
+    size = f"{header.smallest_px} pixels, {header.smallest_mm2:g} mm²"
+    return [("smallest lesion", f"{size}; a reading with fewer counts as no lesion")]
 
 
 def _training_rows(training: dict[str, Any]) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ class Request:
         target: File to write; replaced if it exists.
         name: What to call the model; None as in ``source``.
         description: One sentence for whoever chooses a model; None as in ``source``.
+        smallest_px: Pixels that a reading has at least, smaller ones are empty; None as in ``source``.
         half: Whether 16 bits a weight are wanted, where they lose nothing.
         best: Of a run's folder, whether the model of the best validation GED is meant (True), the last one (False), or
             what the run's configuration calls its result (None).
@@ -46,6 +47,7 @@ class Request:
     target: Path
     name: str | None = None
     description: str | None = None
+    smallest_px: int | None = None
     half: bool = True
     best: bool | None = None
     data: tuple[str, ...] = ()
@@ -73,7 +75,7 @@ def export(request: Request) -> list[str]:
     hub = prepare_hub(request.hub) if request.hub else None
     judged = read_figures(request.figures) if request.figures else {}
     chosen = chosen_file(request.source, best=request.best)
-    model = _renamed(load_checkpoint(chosen), request)
+    model = _described(load_checkpoint(chosen), request)
     loss = _tried(model, request) if request.half else None
     payload = _payload(model, half=loss is not None and loss.is_none)
     alike = {hashlib.sha256(content).hexdigest() for content in (payload, chosen.read_bytes())}
@@ -109,8 +111,8 @@ def chosen_file(source: Path, *, best: bool | None) -> Path:
     return source / (BEST_FILE if best else MODEL_FILE)
 
 
-def _renamed(model: Model, request: Request) -> Model:
-    changes = {"name": request.name, "description": request.description}
+def _described(model: Model, request: Request) -> Model:
+    changes = {"name": request.name, "description": request.description, "smallest_px": request.smallest_px}
     given = {key: value for key, value in changes.items() if value is not None}
     return replace(model, header=replace(model.header, **given))
 

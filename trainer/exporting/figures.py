@@ -86,9 +86,10 @@ def _protocol(figures: Figures) -> str:
     patients = f" of {figures['patients']} patients" if "patients" in figures else ""
     last = "" if protocol.get("last_time") is None else f"the last estimate at t = {protocol['last_time']:g}, "
     pairs = ", antithetic pairs of readings" if protocol.get("antithetic") else ""
+    specks = f"readings below {px} pixels empty, " if (px := protocol.get("smallest_px")) else ""
     return (
         f"On {figures['slices']} slices{patients} ({data}; {protocol.get('area', 'whole slice')}), {protocol['steps']} "
-        f"steps of {protocol['sampler']}, {last}eta {protocol['eta']:g}, "
+        f"steps of {protocol['sampler']}, {last}{specks}eta {protocol['eta']:g}, "
         f"guidance {protocol.get('guidance', 0.0):g}, seed "
         f"{protocol['seed']}{pairs}, napari-ambiseg {protocol['version']}. In brackets 95 % intervals from resampling "
         f'patients; "pp" empties readings below {protocol["threshold"]:g} of the largest area.'

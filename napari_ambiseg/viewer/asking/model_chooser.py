@@ -7,6 +7,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QToolButton, QWidget
 
+from napari_ambiseg.engine import header_of
+from napari_ambiseg.errors import AmbisegError
 from napari_ambiseg.viewer.widgets.elided import ElidedComboBox
 
 
@@ -25,7 +27,6 @@ class ModelChooser(QWidget):
         super().__init__(parent)
         self._also: list[str] = []
         self._box = ElidedComboBox()
-        self._box.setToolTip("The model that reads the image")
         for name, path in bundled.items():
             self._box.addItem(name, userData=(name, path))
         self._box.currentIndexChanged.connect(self._on_chosen)
@@ -91,7 +92,19 @@ class ModelChooser(QWidget):
         self._fill()
         self.model_changed.emit()
 
+    def _tell_model(self) -> None:
+        """What the chosen model does with specks, which nothing else in the form shows."""
+        told = "The model that reads the image"
+        try:
+            header = None if self.path is None else header_of(self.path)
+        except AmbisegError:
+            header = None  # Run says why
+        if header is not None and header.smallest_px:
+            told += f"; a reading below {header.smallest_mm2:g} mm² counts as no lesion"
+        self._box.setToolTip(told)
+
     def _fill(self) -> None:
+        self._tell_model()
         menu = self.compare.menu()
         menu.clear()
         menu.addSection("Compare with")

@@ -41,6 +41,21 @@ def test_an_exported_model_is_the_run_s_in_half_the_bytes(run_folder: Path, tmp_
         torch.testing.assert_close(after, before.half().float(), rtol=0, atol=0)
 
 
+def test_the_smallest_lesion_is_written_into_file_and_card_and_stays_there(run_folder: Path, tmp_path: Path) -> None:
+    first, again = tmp_path / "first.safetensors", tmp_path / "again.safetensors"
+    assert export(run_folder, first, "--smallest-px", "24") == 0
+    assert export(first, again) == 0
+    for file in (first, again):
+        assert load_checkpoint(file).header.smallest_px == 24
+        assert (
+            "| smallest lesion | 24 pixels, 6 mm²; a reading with fewer counts as"
+            in file.with_suffix(".md").read_text()
+        )
+    assert export(again, first, "--smallest-px", "0") == 0
+    assert load_checkpoint(first).header.smallest_px == 0
+    assert "smallest" not in first.with_suffix(".md").read_text()
+
+
 def _same_weights(first: Path, second: Path) -> bool:
     a, b = (load_checkpoint(path).segmenter for path in (first, second))
     assert isinstance(a, torch.nn.Module)

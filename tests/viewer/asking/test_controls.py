@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QComboBox
+from torch import nn
 
 from napari_ambiseg.diffusion.sampling import SAMPLERS, WITH_ETA
-from napari_ambiseg.engine import SamplingOptions, bundled_models
+from napari_ambiseg.engine import SamplingOptions, bundled_models, load_model
+from napari_ambiseg.models.checkpoint import save_checkpoint
 from napari_ambiseg.viewer.asking.controls import SettingsForm
 from napari_ambiseg.viewer.asking.summary import in_a_line, in_full
 from napari_ambiseg.viewer.session.settings import Settings
@@ -70,3 +73,14 @@ def test_a_summary_says_steps_and_sampler_where_they_matter() -> None:
     assert in_full(replace(one_shot, antithetic=False)).splitlines()[1] == "Seed 3"
     assert in_full(both).splitlines()[0] == "16 readings of 6 steps by lidc-prob-unet-mini-64, lidc-small-64"
     assert in_full(both).splitlines()[1].startswith("Sampler dpm++2m")
+
+
+def test_it_says_how_small_a_lesion_the_model_draws(form: SettingsForm, tmp_path: Path) -> None:
+    loaded = load_model("lidc-prob-unet-mini-64")
+    assert isinstance(loaded.segmenter, nn.Module)
+    told = "a reading below 6 mm² counts as no lesion"
+    for name, pixels in (("small", 24), ("any", 0)):
+        header = replace(loaded.header, smallest_px=pixels)
+        save_checkpoint(tmp_path / f"{name}.safetensors", loaded.segmenter, header)
+        form.model.choose(str(tmp_path / f"{name}.safetensors"))
+        assert any(told in box.toolTip() for box in form.model.findChildren(QComboBox)) is bool(pixels)
