@@ -203,7 +203,7 @@ def _sample_report(source: Source, how: SampleChoice, sampled: Sampled, readings
         "eta": how.options.eta,
         "guidance": how.options.guidance,
         "last_time": how.options.last_estimate,
-        "smallest_px": sampled.options.smallest_px,
+        "smallest_px": sampled.smallest_px,
         "seed": how.seed,
         "antithetic": how.antithetic,
         "threshold": how.threshold,

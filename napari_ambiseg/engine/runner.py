@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,7 @@ def run(
     return Sampled(
         model_name=model.header.name,
         seeds=tuple(seeds),
-        options=replace(options, smallest_px=smallest_px),
+        options=options,
         placement=placement,
         grey=grey,
         steps=record.steps,
@@ -95,6 +94,7 @@ def run(
         engine=drawing.engine,
         device=drawing.device,
         chunk=together,
+        smallest_px=smallest_px,
         notes=tuple(drawing.notes),
     )
 

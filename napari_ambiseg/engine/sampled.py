@@ -65,7 +65,7 @@ class Sampled:
     Attributes:
         model_name: Name in the model's header.
         seeds: Seed of each reading (S).
-        options: Steps and sampler, and how small a reading may be (``smallest_px``), never None.
+        options: Steps and sampler.
         placement: Where the model's grid lies on the slice.
         grey: The grey scale that was used, never AUTO.
         steps: Step of each frame kept (T,): all, or evenly spaced ones that end with the last.
@@ -79,6 +79,7 @@ class Sampled:
         device: Where, e.g. "cpu".
         chunk: How many readings at most were drawn together; 0 if that is not known.
         notes: Sentences on everything that went another way than asked.
+        smallest_px: Pixels of the grid that a reading had at least; smaller ones are empty (``specks``).
     """
 
     model_name: str
@@ -97,6 +98,7 @@ class Sampled:
     device: str
     chunk: int = 0
     notes: tuple[str, ...] = ()
+    smallest_px: int = 0
 
     @property
     def in_one_step(self) -> bool:

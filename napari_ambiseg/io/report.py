@@ -220,7 +220,7 @@ def _made_with(session: Session, made: datetime) -> str:
 
 def _smallest(session: Session) -> str:
     """Below which area a reading counts as empty; "" if the record does not say."""
-    pixels, placement = session.settings.get("smallest_px"), session.placement
+    pixels, placement = session.settings.get("used_smallest_px"), session.placement
     if not isinstance(pixels, int) or not pixels or placement is None:
         return ""
     area = pixels * math.prod(placement.step_px) * math.prod(session.spacing_mm)

@@ -52,7 +52,7 @@ def test_the_model_says_what_is_too_small_unless_somebody_else_does(
     options = SamplingOptions(steps=2, smallest_px=asked)
     sampled = sample(model_with(make_model, thresholder, own), lesion(), seeds=(1, 2), options=options)
     assert sampled.readings.sum(axis=(1, 2)).tolist() == [LESION_PX * kept] * 2
-    assert sampled.options.smallest_px == (own if asked is None else asked)
+    assert sampled.smallest_px == (own if asked is None else asked)
 
 
 def test_the_way_there_is_shown_as_it_was_and_ends_with_the_reading(make_model: MakeModel, thresholder: type) -> None:

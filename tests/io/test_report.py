@@ -68,8 +68,8 @@ def drawings_of(html: str) -> list[ElementTree.Element]:
 def test_how_small_a_reading_may_be_is_told_in_square_millimetres() -> None:
     placed = {"placement": GridPlacement((0.0, 0.0), (2.0, 1.25), (20, 20))}  # 1 mm² to a pixel of the grid
     told = "Smallest reading 24 mm²; smaller ones count as no lesion"
-    assert told in text_of(page(settings={"smallest_px": 24}, **placed))
-    for unsaid in ({}, {"smallest_px": 0}, {"smallest_px": None}):
+    assert told in text_of(page(settings={"used_smallest_px": 24}, **placed))
+    for unsaid in ({}, {"used_smallest_px": 0}, {"used_smallest_px": None}):
         assert "Smallest" not in text_of(page(settings=unsaid, **placed))
 
 

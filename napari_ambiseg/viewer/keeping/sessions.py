@@ -202,7 +202,7 @@ def _model_file(name: str) -> Path:
 def _plain(result: Result) -> Iterator[tuple[str, Plain]]:
     """Settings and what became of them, as names and plain values; model and threshold stand elsewhere."""
     settings, sampled = result.request.settings, result.sampled
-    told = {"model_name": sampled.model_name, "used_grey": sampled.grey.value}
+    told = {"model_name": sampled.model_name, "used_grey": sampled.grey.value, "used_smallest_px": sampled.smallest_px}
     told |= {"computed_by": sampled.engine, "computed_on": sampled.device, "computed_together": sampled.chunk}
     told |= {"seconds": round(sampled.seconds, 3), "first_seconds": round(sampled.first_seconds, 3)}
     for part in (dataclasses.asdict(sampled.options), dataclasses.asdict(settings), told):
@@ -275,6 +275,7 @@ def _sampled(drawn: Drawn, settings: Settings, placement: Placement) -> Sampled:
         engine=str(said.get("computed_by", "")),
         device=str(said.get("computed_on", "")),
         chunk=int(_number(said.get("computed_together"))),
+        smallest_px=int(_number(said.get("used_smallest_px"))),
     )
 
 

@@ -198,6 +198,7 @@ def test_a_session_is_restored_without_asking_the_model(
     drawn.results.seen["Readings"].setChecked(False)
     drawn.results.looking.choose_map(Map.ENTROPY)
     path = tmp_path / "s.ambiseg"
+    object.__setattr__(drawn.result.sampled, "smallest_px", 24)  # as a model with a smallest lesion would have it
     keep(drawn, qtbot, forms.SESSION, path, monkeypatch)
     before, mask = drawn.result, own(viewer).data.copy()
     viewer.layers.clear()
@@ -216,6 +217,7 @@ def test_a_session_is_restored_without_asking_the_model(
     np.testing.assert_array_equal(after.request.experts.masks, before.request.experts.masks)
     assert after.request.settings == before.request.settings
     assert (after.sampled.seeds, after.sampled.options) == (before.sampled.seeds, before.sampled.options)
+    assert after.sampled.smallest_px == 24
     assert after.sampled.placement == before.sampled.placement
     assert panel.settings == drawn.settings
     assert (panel.showing.selected, panel.showing.expert, panel.showing.threshold) == (3, 1, 0.2)
