@@ -26,6 +26,7 @@ import napari_ambiseg
 from napari_ambiseg.engine import GreyScale, SamplingOptions, load_model, reading_seeds
 from napari_ambiseg.engine.grey import normalise
 from napari_ambiseg.engine.placement import place
+from napari_ambiseg.engine.specks import without_specks
 from napari_ambiseg.models.checkpoint import Model
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.evaluation.bootstrap import PatientResamples
@@ -74,7 +75,7 @@ def read(model: Model, task: Task, options: SamplingOptions, threshold: float) -
     started = time.process_time()
     *_, last = model.segmenter.sample(torch.from_numpy(image), seeds=seeds, options=options)
     seconds = time.process_time() - started
-    readings = placement.readings(last.x_hat[:, 0].numpy())
+    readings = placement.readings(without_specks(last.x_hat[:, 0].numpy(), model.header.smallest_px))
     found = judge(samples=readings, experts=task.experts, counts=(4, 16), threshold=threshold).figures
     return {**{name: found[name] for name in FIGURES}, "seconds": seconds}
 

@@ -3,6 +3,8 @@
     python benchmarks/smallest.py lidc-small-64 --data lidc_train_a.h5 lidc_train_b.h5 --slices 200
     python benchmarks/smallest.py lidc-small-64 --data lidc_train_a.h5 lidc_train_b.h5 --paired --json smallest.json
 
+Choose the size at which readings are empty as often as the experts' masks, and look whether GED agrees.
+
 The slices are those of the patients that the model's training kept out, the same as `trainer evaluate --held-out
 --limit` takes, with the same seeds. Every reading is drawn once, specks and all; the sizes are tried on what was drawn.
 """
@@ -22,7 +24,7 @@ from napari_ambiseg.engine import SamplingOptions, load_model
 from napari_ambiseg.engine.specks import without_specks
 from napari_ambiseg.models.checkpoint import Model
 from trainer.evaluation.bootstrap import PatientResamples
-from trainer.evaluation.candidates import agreed_holdout, choose_crop, describe
+from trainer.evaluation.candidates import Candidate, agreed_holdout, choose_crop, describe
 from trainer.evaluation.data import EvaluationData, Task, read_data
 from trainer.evaluation.metrics import judge
 from trainer.evaluation.protocol import Protocol
@@ -33,11 +35,10 @@ FIGURES = ("ged_4", "ged_4_pp", "dice_4", "dice_4_pp", "ged_16", "ged_unbiased_1
 SHARES = ("empty_readings_16", "empty_experts")
 
 
-def protocol_and_data(words: argparse.Namespace) -> tuple[Protocol, EvaluationData]:
+def protocol_and_data(words: argparse.Namespace, one: Candidate) -> tuple[Protocol, EvaluationData]:
     """How the slices are read, and the slices."""
-    candidates = describe([words.model])
     request = Request(
-        weights=(words.model,),
+        weights=(one.weights,),
         data=tuple(words.data),
         split="train",
         options=SamplingOptions(steps=words.steps, sampler=words.sampler, smallest_px=0),
@@ -45,9 +46,9 @@ def protocol_and_data(words: argparse.Namespace) -> tuple[Protocol, EvaluationDa
         antithetic=words.paired,
         held_out=True,
     )
-    holdout = agreed_holdout(candidates)
+    holdout = agreed_holdout([one])
     data = read_data(request.data, request.split, limit=request.limit, seed=request.seed, holdout=holdout)
-    return protocol_of(request, candidates[0], data, choose_crop(candidates, None, None), holdout), data
+    return protocol_of(request, one, data, choose_crop([one], None, None), holdout), data
 
 
 def judged(model: Model, task: Task, protocol: Protocol, sizes: Sequence[int]) -> list[list[float]]:
@@ -112,9 +113,10 @@ def main() -> None:
     """Print the table, and write the file."""
     words = _words()
     torch.set_num_threads(1)
-    protocol, data = protocol_and_data(words)
+    (candidate,) = describe([words.model])
+    protocol, data = protocol_and_data(words, candidate)
     tasks = [data.task(position, protocol) for position in range(len(data))]
-    model, sizes = load_model(words.model), sorted({0, *words.sizes})
+    model, sizes = load_model(candidate.weights), sorted({0, *words.sizes})
     rows = [judged(model, task, protocol, sizes) for task in tqdm(tasks, unit="slice")]
     found = summary(rows, sizes, [task.slice.subject for task in tasks])
     print(table(found))

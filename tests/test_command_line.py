@@ -103,6 +103,15 @@ def test_sample_says_when_the_last_estimate_was_made(
     assert (code, json.loads(out)["last_time"]) == (0, pytest.approx(last))
 
 
+def test_sample_takes_small_readings_for_none_where_it_is_asked_to(call: Call, lidc: str, model: str) -> None:
+    usual = ("--steps", 2, "--readings", 2, "--model", model, "--json")
+    kept, emptied = (json.loads(call("sample", lidc, *usual, *words)[1]) for words in ((), ("--smallest-px", 10**6)))
+    assert (kept["smallest_px"], emptied["smallest_px"]) == (0, 10**6)
+    assert max(kept["areas_mm2"]) > 0
+    assert emptied["areas_mm2"] == [0, 0]
+    assert "has -1 pixels" in refused(call("sample", lidc, *usual, "--smallest-px", -1))
+
+
 def test_the_threshold_is_the_relative_area_rule_on_the_same_readings(
     call: Call, lidc: str, model: str, tmp_path: Path
 ) -> None:

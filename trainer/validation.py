@@ -127,7 +127,7 @@ class Validator:
         one = self._slices[number][1]
         image = torch.from_numpy(one.image).to(device)
         *_, last = model.sample(image, seeds=self._seeds[number], options=self._options)
-        readings = (last.x_hat[:, 0] > 0).cpu().numpy()
+        readings = (last.x_hat[:, 0] > 0).cpu().numpy()  # every speck: what is too small is chosen when the run is done
         found = compare(samples=readings, experts=one.readings)
         empty = float(np.mean(found.sample_areas == 0))
         shown = Shown(one.image[0], one.readings, readings) if number in self._pictured else None

@@ -8,10 +8,6 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from napari_ambiseg.devices import resolve_device
 from napari_ambiseg.engine.choice import candidates
 from napari_ambiseg.engine.drawing import Drawing
@@ -142,18 +138,11 @@ def _placement(model: Model, slice_input: SliceInput) -> Placement:
 
 
 def _advance(stepped: Stepped, smallest_px: int) -> Advance:
-    """A step of a chunk, off its device; the last one without specks."""
-
-    def on_cpu(masks: Tensor) -> NDArray[np.float32]:
-        numbers = masks[:, 0].float().cpu().numpy()
-        return without_specks(numbers, smallest_px) if state.step == state.total else numbers
-
+    """A step of a chunk, off its device; finished readings without specks."""
     state = stepped.state
+    x_t, x_hat = (masks[:, 0].float().cpu().numpy() for masks in (state.x_t, state.x_hat))
+    if state.step == state.total:
+        x_t, x_hat = (without_specks(masks, smallest_px) for masks in (x_t, x_hat))  # the same masks: t is 0
     return Advance(
-        readings=stepped.chunk,
-        step=state.step,
-        total=state.total,
-        log_snr=state.log_snr,
-        x_t=on_cpu(state.x_t),
-        x_hat=on_cpu(state.x_hat),
+        readings=stepped.chunk, step=state.step, total=state.total, log_snr=state.log_snr, x_t=x_t, x_hat=x_hat
     )

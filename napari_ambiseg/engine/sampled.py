@@ -124,6 +124,7 @@ def join(first: Sampled, more: Sampled) -> Sampled:
         seconds=first.seconds + more.seconds,
         first_seconds=first.first_seconds,
         notes=first.notes + tuple(note for note in more.notes if note not in first.notes),
+        smallest_px=min(first.smallest_px, more.smallest_px),
     )
 
 

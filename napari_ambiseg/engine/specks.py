@@ -1,8 +1,8 @@
 """The smallest lesion that a model draws: a reading with fewer pixels is the empty mask.
 
 A diffusion model that cannot decide between a small lesion and none sometimes ends between the two, on a speck of a few
-pixels that no expert would draw. If specks count as what they are nearest to, no lesion, then the model leaves as many
-readings empty as the experts do. How small is too small is a property of the model, chosen on patients whom its
+pixels that no expert would draw. If specks count as what they are nearest to, no lesion, then the model can leave as
+many readings empty as the experts do. How small is too small is a property of the model, chosen on patients whom its
 training held out. It counts pixels of the model's grid, before anything is resampled.
 """
 

@@ -80,6 +80,13 @@ class Header:
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     version: int = FORMAT_VERSION
 
+    def __post_init__(self) -> None:
+        pixels = math.prod(self.grid.size)
+        if not 0 <= self.smallest_px <= pixels:
+            raise CheckpointError(
+                f"the smallest lesion has {self.smallest_px} pixels, its grid {pixels}; give 0 to {pixels}"
+            )
+
     @property
     def smallest_mm2(self) -> float:
         """The area of the smallest reading that is not empty, where the grid has its own spacing."""

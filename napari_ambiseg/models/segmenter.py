@@ -35,7 +35,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """How to sample; one-shot models look at ``smallest_px`` alone.
+    """How to sample; one-shot models look at none of it.
 
     What it begins with was chosen by measurement (docs/results/samplers.md): as good as ten DDIM steps at little more
     than half of their cost.
@@ -49,7 +49,7 @@ class SamplingOptions:
         last_time: When the last estimate, which is the answer, is made, between 0 and 1 (``sampling.time_grid``); None
             is what the sampler usually does (``sampling.usual_last_time``).
         smallest_px: Pixels of the model's grid that a reading has at least, smaller ones are empty; None is what the
-            model's file says (``Header.smallest_px``), 0 keeps every speck. For models of all kinds.
+            model's file says (``Header.smallest_px``), 0 keeps every speck. The engine looks at it, for all models.
     """
 
     steps: int = 6

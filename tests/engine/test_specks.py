@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_ambiseg.engine import GreyScale, SamplingOptions, SliceInput, run, sample
+from napari_ambiseg.engine import GreyScale, SamplingOptions, SliceInput, join, run, sample
 from napari_ambiseg.engine.specks import without_specks
-from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.errors import CheckpointError, SettingsError
 from napari_ambiseg.models.checkpoint import Grid, Header, Model
 
 MakeModel = Callable[..., Model]
@@ -66,13 +66,31 @@ def test_the_way_there_is_shown_as_it_was_and_ends_with_the_reading(make_model: 
 
 def test_pixels_are_those_of_the_model_s_grid_whatever_the_slice_s(make_model: MakeModel, thresholder: type) -> None:
     fine = SliceInput(np.kron(lesion().pixels, np.ones((2, 2), np.float32)), (0.25, 0.25), GreyScale.NORMALISED)
-    kept = sample(model_with(make_model, thresholder, 7), fine, seeds=(1,), options=SamplingOptions(steps=1))
-    assert not kept.readings.any()  # 24 pixels of the slice
+    for smallest, kept in ((LESION_PX, True), (LESION_PX + 1, False)):  # 24 pixels of the slice
+        model = model_with(make_model, thresholder, smallest)
+        assert sample(model, fine, seeds=(1,), options=SamplingOptions(steps=1)).readings.any() == kept
 
 
 def test_a_negative_size_is_refused_by_value() -> None:
     with pytest.raises(SettingsError, match=r"has -1 pixels; give 0 \(keep all\) or more"):
         SamplingOptions(smallest_px=-1)
+
+
+@pytest.mark.parametrize("pixels", [-1, 64 * 64 + 1])
+def test_a_smallest_lesion_that_no_reading_can_have_is_refused(pixels: int) -> None:
+    with pytest.raises(CheckpointError, match=f"smallest lesion has {pixels} pixels, its grid 4096; give 0 to 4096"):
+        Header(kind="test", config={}, grid=Grid((64, 64)), smallest_px=pixels)
+
+
+def test_readings_of_two_runs_are_said_to_be_as_small_as_the_smaller_of_both(
+    make_model: MakeModel, thresholder: type
+) -> None:
+    first, more = (
+        sample(model_with(make_model, thresholder, size), lesion(), seeds=(size,), options=SamplingOptions(steps=1))
+        for size in (0, 20)
+    )
+    assert join(first, more).smallest_px == 0
+    assert join(more, more).smallest_px == 20
 
 
 def test_a_model_knows_the_area_of_its_smallest_lesion() -> None:

@@ -1,7 +1,7 @@
 """What exactly is evaluated: everything that a figure depends on, in one record that is written beside the figures.
 
-Two figures may be compared when their protocols differ only in the model. An evaluation that was interrupted goes on
-only under the same protocol.
+Two figures may be compared when their protocols differ only in the model and its smallest lesion. An evaluation that
+was interrupted goes on only under the same protocol.
 """
 
 import hashlib
@@ -106,6 +106,11 @@ class Protocol:
     def drawing(self) -> str:
         """How readings relate to each other, in a word."""
         return "antithetic" if self.antithetic else "independent"
+
+    @property
+    def specks(self) -> str:
+        """What becomes of small readings, to be added to a list; "" if nothing does."""
+        return f", readings below {self.smallest_px} pixels empty" if self.smallest_px else ""
 
     @property
     def last_estimate(self) -> float:

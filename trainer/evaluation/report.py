@@ -44,7 +44,7 @@ def table(outcome: Outcome) -> str:
     patients = len(set(outcome.slices.patients))
     lines = [
         f"{one.candidate.label}: {len(one.rows)} slices of {patients} patients, {protocol.steps} steps of "
-        f"{protocol.sampler}, {protocol.drawing} readings, {seconds_per_slice(one):.2f} s a slice"
+        f"{protocol.sampler}, {protocol.drawing} readings{one.protocol.specks}, {seconds_per_slice(one):.2f} s a slice"
         for one in outcome.models
     ]
     lines += [

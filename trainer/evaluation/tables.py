@@ -172,7 +172,8 @@ def _protocol(outcome: Outcome) -> str:
         for part in protocol.data
     ]
     lines += [
-        f"- {one.candidate.label}: {one.candidate.kind}, SHA-256 {one.candidate.sha256}" for one in outcome.models
+        f"- {one.candidate.label}: {one.candidate.kind}, SHA-256 {one.candidate.sha256}{one.protocol.specks}"
+        for one in outcome.models
     ]
     taken = "all slices" if protocol.limit is None else f"{protocol.limit} slices, evenly spaced"
     taken += " of the patients that training held out" if protocol.holdout else ""

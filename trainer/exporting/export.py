@@ -79,7 +79,7 @@ def export(request: Request) -> list[str]:
     loss = _tried(model, request) if request.half else None
     payload = _payload(model, half=loss is not None and loss.is_none)
     alike = {hashlib.sha256(content).hexdigest() for content in (payload, chosen.read_bytes())}
-    figures = figures_of(alike, judged) if judged else None
+    figures = figures_of(alike, judged, smallest_px=model.header.smallest_px) if judged else None
     write_output(request.target, payload)
     stored = _on_weights(loss)
     said = [f"{request.target}: {len(payload) / 2**20:.1f} MiB, from {chosen}", f"weights: {stored}"]

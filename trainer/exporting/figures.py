@@ -36,18 +36,24 @@ def read_figures(path: Path) -> dict[str, Figures]:
     return judged
 
 
-def figures_of(models: Collection[str], judged: Mapping[str, Figures]) -> Figures:
+def figures_of(models: Collection[str], judged: Mapping[str, Figures], *, smallest_px: int = 0) -> Figures:
     """The figures of one model.
 
     Args:
         models: SHA-256 of the files that count as this model.
         judged: What ``read_figures`` found.
+        smallest_px: Its smallest lesion; figures of another one are not its own.
 
     Raises:
         DataFileError: If there are none of this model.
     """
     for digest, figures in judged.items():
         if digest in models:
+            if (found := figures["protocol"].get("smallest_px", 0)) != smallest_px:
+                raise DataFileError(
+                    f"these figures are of readings of at least {found} pixels, the model's have {smallest_px}; "
+                    "export without --figures, evaluate the file, and export again"
+                )
             return figures
     raise DataFileError(
         f"these figures are of another model (SHA-256 {', '.join(d[:12] + '...' for d in judged)}); "

@@ -100,7 +100,7 @@ class ModelChooser(QWidget):
         except AmbisegError:
             header = None  # Run says why
         if header is not None and header.smallest_px:
-            told += f"; a reading below {header.smallest_mm2:g} mm² counts as no lesion"
+            told += f"; at its own size, a reading below {header.smallest_mm2:g} mm² counts as no lesion"
         self._box.setToolTip(told)
 
     def _fill(self) -> None:

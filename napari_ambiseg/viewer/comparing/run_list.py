@@ -124,6 +124,8 @@ def sampler_name(options: SamplingOptions) -> str:
         parts.append(f"guidance {options.guidance:g}")
     if options.last_time is not None:
         parts.append(f"until t = {options.last_time:g}")
+    if options.smallest_px is not None:
+        parts.append(f"from {options.smallest_px} pixels")
     return ", ".join(parts)
 
 

@@ -93,6 +93,7 @@ class Kept:
             "steps": sampled.options.steps,
             "seed": request.settings.seed,
             "antithetic": request.settings.antithetic,
+            "smallest_px": sampled.smallest_px,
             "relative_area_threshold": self.view.threshold,
         }
 

@@ -61,3 +61,14 @@ def test_figures_of_an_earlier_version_can_be_read() -> None:
     path = Path(__file__).parents[3] / "docs" / "results" / "lidc-small-64" / "first-weights.json"
     (figures,) = read_figures(path).values()
     assert "| ged (lower is better) | 0.362 [0.335, 0.391] | 0.260 [0.236, 0.286] |" in figures_table(figures)
+
+
+def test_figures_of_another_smallest_lesion_are_not_the_model_s() -> None:
+    figures = evaluated(MINE)
+    assert "pixels empty" not in figures_table(figures)
+    figures["protocol"]["smallest_px"] = 20
+    assert "readings below 20 pixels empty, eta 0" in figures_table(figures)
+    assert figures_of({MINE}, {MINE: figures}, smallest_px=20) is figures
+    for own, told in ((0, "at least 20 pixels, the model's have 0"), (24, "at least 20 pixels, the model's have 24")):
+        with pytest.raises(DataFileError, match=told):
+            figures_of({MINE}, {MINE: figures}, smallest_px=own)

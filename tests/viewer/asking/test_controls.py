@@ -78,7 +78,7 @@ def test_a_summary_says_steps_and_sampler_where_they_matter() -> None:
 def test_it_says_how_small_a_lesion_the_model_draws(form: SettingsForm, tmp_path: Path) -> None:
     loaded = load_model("lidc-prob-unet-mini-64")
     assert isinstance(loaded.segmenter, nn.Module)
-    told = "a reading below 6 mm² counts as no lesion"
+    told = "at its own size, a reading below 6 mm² counts as no lesion"
     for name, pixels in (("small", 24), ("any", 0)):
         header = replace(loaded.header, smallest_px=pixels)
         save_checkpoint(tmp_path / f"{name}.safetensors", loaded.segmenter, header)
