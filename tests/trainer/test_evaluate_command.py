@@ -4,6 +4,7 @@ What it reads is in ``conftest``. E GED_N = D / N; unbiased, the experts' self t
 """
 
 import json
+import math
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -159,15 +160,17 @@ def test_specks_are_dropped_as_the_model_says_or_as_is_asked(model: Path, data: 
     own = tmp_path / "own.safetensors"
     loaded = load_checkpoint(model)
     assert isinstance(loaded.segmenter, torch.nn.Module)
-    save_checkpoint(own, loaded.segmenter, replace(loaded.header, smallest_px=10**6))
+    most = math.prod(loaded.header.grid.size)
+    save_checkpoint(own, loaded.segmenter, replace(loaded.header, smallest_px=most))
     words = ("--readings", "4", "--limit", "2", "--markdown", str(tmp_path / "report.md"))
     as_drawn = evaluate(model, data, tmp_path, *words)
     assert "--smallest-px" not in (tmp_path / "report.md").read_text()
-    for file, asked in ((own, ()), (model, ("--smallest-px", str(10**6)))):
+    for file, asked in ((own, ()), (model, ("--smallest-px", str(most)))):
         found = evaluate(file, data, tmp_path, *words, *asked)
-        assert found["protocol"]["smallest_px"] == 10**6
+        assert found["protocol"]["smallest_px"] == most
         assert found["empty_readings_4"]["mean"] == 1
-    assert " --smallest-px 1000000" in (tmp_path / "report.md").read_text()
+        assert f"readings below {most} pixels empty" in (tmp_path / "report.md").read_text()
+    assert f" --smallest-px {most}" in (tmp_path / "report.md").read_text()
     kept = evaluate(own, data, tmp_path, *words, "--smallest-px", "0")
     assert kept["protocol"]["smallest_px"] == as_drawn["protocol"]["smallest_px"] == 0
     assert kept["ged_4"] == as_drawn["ged_4"]
