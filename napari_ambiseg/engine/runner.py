@@ -59,7 +59,7 @@ def run(
     """
     started = time.perf_counter()
     _check(model, slice_input, seeds, options, chunk)
-    smallest_px = model.header.smallest_px if options.smallest_px is None else options.smallest_px
+    smallest_px = options.smallest_of(model.header.smallest_px)
     grey = recognise(slice_input.pixels) if slice_input.grey is GreyScale.AUTO else slice_input.grey
     placement = _placement(model, slice_input)
     image = placement.to_grid(normalise(slice_input.pixels, grey, model.header.intensity))[None]

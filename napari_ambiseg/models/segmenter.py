@@ -84,6 +84,10 @@ class SamplingOptions:
         """When the estimate is made that is the reading, in (0, 1]."""
         return float(self.times[-2])
 
+    def smallest_of(self, own_px: int) -> int:
+        """Pixels that readings of a model have at least whose file says ``own_px``."""
+        return own_px if self.smallest_px is None else self.smallest_px
+
 
 @runtime_checkable
 class Segmenter(Protocol):

@@ -187,7 +187,7 @@ def protocol_of(
         crop_px=crop[1],
         holdout=holdout,
         antithetic=request.antithetic,
-        smallest_px=one.smallest_px if request.options.smallest_px is None else request.options.smallest_px,
+        smallest_px=request.options.smallest_of(one.smallest_px),
     )
 
 
