@@ -1,15 +1,21 @@
 """Curves: GED and Dice against the number of steps (the paper's Fig. 6) and the relative area r (Fig. 9); presence."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_ambiseg.models.segmenter import STEPPED
+from trainer.evaluation.bootstrap import Interval
 from trainer.evaluation.figure import COLOURS, new_figure, save_figure
 from trainer.evaluation.metrics import THRESHOLDS
 from trainer.evaluation.panels import MARKERS, Axis, Curve, draw_panels
-from trainer.evaluation.presence import presence
+from trainer.evaluation.presence import presence, presence_reliability
 from trainer.evaluation.session import Evaluated, Outcome, judged_of
 from trainer.evaluation.summary import by_relative_area
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_curves(outcome: Outcome, folder: Path) -> list[Path]:
@@ -30,31 +36,42 @@ def draw_curves(outcome: Outcome, folder: Path) -> list[Path]:
 
 
 def _draw_presence(outcome: Outcome, folder: Path) -> list[Path]:
-    """How often readings are empty against how often experts' masks are; on the diagonal both are alike."""
-    figure = new_figure(4.6, 4.6)
-    panel, most = figure.subplots(), max(outcome.models[0].protocol.readings)
-    panel.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, zorder=0)
+    """Shares of empty readings and of experts who drew nothing, each given the other; on the diagonal they agree."""
+    figure = new_figure(9.2, 4.6)
+    given_experts, given_readings = figure.subplots(1, 2)
+    most = max(outcome.models[0].protocol.readings)
     for i, one in enumerate(outcome.models):
         groups = presence(judged_of(one), outcome.slices, most)
-        shares, means = [group.experts for group in groups], [group.readings.mean for group in groups]
-        panel.errorbar(
-            shares,
-            means,
-            yerr=[
-                [max(0.0, mean - group.readings.low) for mean, group in zip(means, groups, strict=True)],
-                [max(0.0, group.readings.high - mean) for mean, group in zip(means, groups, strict=True)],
-            ],
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=4,
-            capsize=3,
-            label=one.candidate.label,
-        )
-    panel.set(xlabel="experts who drew nothing", ylabel=f"empty ones of {most} readings")
-    panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    panel.grid(alpha=0.25)
-    panel.legend(fontsize=8)
+        _draw_shares(given_experts, [g.experts for g in groups], [g.readings for g in groups], i, one.candidate.label)
+        bins = presence_reliability(judged_of(one), outcome.slices, most)
+        _draw_shares(given_readings, [b.readings for b in bins], [b.experts for b in bins], i, one.candidate.label)
+    experts, readings = "experts who drew nothing", f"empty ones of {most} readings"
+    given_experts.set(xlabel=experts, ylabel=readings)
+    given_readings.set(xlabel=readings, ylabel=experts)
+    for panel in (given_experts, given_readings):
+        panel.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, zorder=0)
+        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        panel.grid(alpha=0.25)
+        panel.legend(fontsize=8)
     return save_figure(figure, folder, "presence")
+
+
+def _draw_shares(panel: "Axes", given: Sequence[float], shares: Sequence[Interval], number: int, label: str) -> None:
+    """One model's line, with intervals."""
+    means = [share.mean for share in shares]
+    panel.errorbar(
+        given,
+        means,
+        yerr=[
+            [max(0.0, share.mean - share.low) for share in shares],
+            [max(0.0, share.high - share.mean) for share in shares],
+        ],
+        color=COLOURS[number % len(COLOURS)],
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=4,
+        capsize=3,
+        label=label,
+    )
 
 
 def _against_r(outcome: Outcome, name: str) -> list[Curve]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import THRESHOLDS, metric_names
-from trainer.evaluation.presence import presence
+from trainer.evaluation.presence import presence, presence_reliability
 from trainer.evaluation.session import Evaluated, Outcome, judged_of
 from trainer.evaluation.summary import Summary, by_relative_area
 
@@ -106,6 +106,7 @@ def _described(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
         "patients": len(set(outcome.slices.patients)),
         "by_relative_area": _by_relative_area(outcome, one),
         "presence": _presence(outcome, one),
+        "presence_reliability": _presence_reliability(outcome, one),
         "protocol": one.protocol.as_json(),
     }
 
@@ -127,6 +128,17 @@ def _presence(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
         str(n): [
             {"experts": group.experts, "slices": group.slices, "readings": group.readings.as_json()}
             for group in presence(judged_of(one), outcome.slices, n)
+        ]
+        for n in one.protocol.readings
+    }
+
+
+def _presence_reliability(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
+    """Of every number of readings: groups of slices by the share of readings that are empty."""
+    return {
+        str(n): [
+            {"readings": group.readings, "slices": group.slices, "experts": group.experts.as_json()}
+            for group in presence_reliability(judged_of(one), outcome.slices, n)
         ]
         for n in one.protocol.readings
     }

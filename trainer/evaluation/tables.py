@@ -15,7 +15,7 @@ from pathlib import Path
 from napari_ambiseg.io.export import NOTICE
 from trainer.evaluation.bootstrap import Difference, Interval
 from trainer.evaluation.metrics import metric_names, pooled_names
-from trainer.evaluation.presence import presence
+from trainer.evaluation.presence import presence, presence_reliability
 from trainer.evaluation.report import difference, interval, number, seconds_per_slice
 from trainer.evaluation.session import Evaluated, Outcome, Request, judged_of
 
@@ -94,6 +94,8 @@ def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str
         "## Presence",
         "How often readings are empty, by the share of experts who drew nothing.",
         _presence(outcome),
+        "How often experts drew nothing, by the share of readings that are empty.",
+        _presence_reliability(outcome),
     ]
     parts += [f"![{path.stem}]({_link(path, beside)})" for path in drawn if path.suffix == ".png"]
     parts += ["## All figures", grid(["figure", *models], _all_lines(outcome))]
@@ -153,6 +155,16 @@ def _presence(outcome: Outcome) -> str:
         for groups in zip(*found, strict=True)
     ]
     return grid(["experts", "slices", *(one.candidate.label for one in outcome.models)], lines)
+
+
+def _presence_reliability(outcome: Outcome) -> str:
+    most = max(outcome.models[0].protocol.readings)
+    lines = [
+        [one.candidate.label, f"{group.readings:.2f}", str(group.slices), interval(group.experts)]
+        for one in outcome.models
+        for group in presence_reliability(judged_of(one), outcome.slices, most)
+    ]
+    return grid(["model", "readings", "slices", "experts"], lines)
 
 
 def _sweep(outcome: Outcome) -> str:
