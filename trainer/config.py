@@ -89,6 +89,8 @@ class FitConfig(BaseModel):
         precision: Numbers that the network computes with; weights, loss and optimizer keep 32 bits.
         ema_decay: Decay of the moving average of the weights per step; 0 keeps none.
         holdout: Fraction of patients kept out of training and used for the validation loss.
+        holdout_seed: Says which patients these are; None is the run's seed. Runs of several seeds that shall be judged
+            on the same held-out patients give the same one.
         seed: Of initial weights, order, crops, augmentation, experts and noise.
         checkpoint_steps: Steps between checkpoints.
         log_steps: Steps between lines of the log.
@@ -128,6 +130,7 @@ class FitConfig(BaseModel):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     holdout: float = Field(default=0.05, ge=0, lt=1)
+    holdout_seed: int | None = Field(default=None, ge=0, lt=2**63)
     seed: int = Field(default=0, ge=0, lt=2**63)
     checkpoint_steps: int = Field(default=1_000, ge=1)
     log_steps: int = Field(default=50, ge=1)

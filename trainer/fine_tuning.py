@@ -8,8 +8,9 @@ from napari_ambiseg.engine import load_model
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
 from trainer.config import FitConfig, StartedFrom
+from trainer.data.holdout import Holdout
 from trainer.ema import warm_start
-from trainer.evaluation.candidates import describe, fit_of
+from trainer.evaluation.candidates import describe, fit_of, seed_of_holdout
 from trainer.loop import Run
 
 
@@ -93,9 +94,10 @@ def _recipe(training: dict[str, Any]) -> str:
 def _refuse_seen(name: str, training: dict[str, Any], config: FitConfig, data_sha256: str) -> None:
     """Patients whom the model learned from are no longer held out, whatever the run says."""
     fit = fit_of(training)
-    theirs, ours = (fit.get("holdout"), fit.get("seed")), (config.holdout, config.seed)
-    if config.holdout and training.get("data_sha256") == data_sha256 and theirs != ours:
+    ours = Holdout.of(config)
+    theirs = (fit.get("holdout"), seed_of_holdout(fit))
+    if config.holdout and training.get("data_sha256") == data_sha256 and theirs != (ours.fraction, ours.seed):
         raise SettingsError(
             f"{name} has learned from patients of these data that the run would hold out; hold out the same, with "
-            f"--set holdout={theirs[0]} seed={theirs[1]}"
+            f"--set holdout={theirs[0]} holdout_seed={theirs[1]}"
         )

@@ -16,6 +16,7 @@ from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, RunDescription
 from trainer.data.batches import BatchSource, Shard, split_by_patient
+from trainer.data.holdout import Holdout
 from trainer.data.sources import collection_digest
 from trainer.fine_tuning import Start, begin_with
 from trainer.group import ALONE, Group
@@ -120,7 +121,7 @@ def check_settings(
     run = start_run(config, device)
     if start:
         begin_with(start, run, data_sha256=collection_digest(data))
-    _validator(split_by_patient(data, config.holdout, config.seed)[1], config)
+    _validator(split_by_patient(data, Holdout.of(config))[1], config)
 
 
 def _fell_back(saved: SavedState) -> str | None:
@@ -145,7 +146,7 @@ def _drive(
             f"the machines of this run find different slices, or different states in {out}; keep both on a disk that "
             "all of them see"
         )
-    training, held_out = split_by_patient(data, config.holdout, config.seed)
+    training, held_out = split_by_patient(data, Holdout.of(config))
     shard = Shard(group.index, group.count)
     source = BatchSource(training, config, shard=shard)
     validation = BatchSource(held_out, config, augment=False, shard=shard) if len(held_out) else None

@@ -36,6 +36,23 @@ def test_only_patients_that_training_held_out_are_judged(
     assert json.loads(out.read_text())["protocol"]["holdout"]["fraction"] == 0.25
 
 
+def test_models_of_several_seeds_that_held_out_the_same_patients_are_judged_on_them(
+    tmp_path: Path, known_data: Path, trained_on_it: dict[str, Any]
+) -> None:
+    fit = {**FIT, "seed": 4, "holdout_seed": 3}
+    models = [
+        save_known(
+            tmp_path / "one.safetensors", "one", training={**trained_on_it, "fit": {**FIT, "holdout_seed": None}}
+        ),
+        save_known(tmp_path / "two.safetensors", "two", training={**trained_on_it, "fit": fit}, draws=[0]),
+    ]
+    out = tmp_path / "out.json"
+    words = ["evaluate", *map(str, models), "--data", str(known_data), "--held-out", "--readings", "4"]
+    assert main([*words, "--json", str(out)]) == 0
+    found = [one["protocol"]["holdout"]["seed"] for one in json.loads(out.read_text())["models"]]
+    assert found == [3, 3]
+
+
 @pytest.mark.parametrize(
     "changes", [{"fit": None}, {"fit": {**FIT, "seed": 4}}, {"fit": {**FIT, "holdout": 0.0}}, {"data_sha256": "0" * 64}]
 )

@@ -76,8 +76,8 @@ def test_what_it_began_with_is_told_and_kept_when_it_goes_on(discs: SliceCollect
         ({"size": "small", "grid_px": 32}, "test is another model than the run's .* choose its recipe, test"),
         ({"prediction": "v"}, "prediction is x there and v here"),
         ({"input_scale": 0.5}, "0.1 there and 0.5 here"),
-        ({"seed": 1}, "learned from patients of these data .* --set holdout=0.2 seed=0"),
-        ({"holdout": 0.5}, "--set holdout=0.2 seed=0"),
+        ({"seed": 1}, "learned from patients of these data .* --set holdout=0.2 holdout_seed=0"),
+        ({"holdout": 0.5}, "--set holdout=0.2 holdout_seed=0"),
     ],
 )
 def test_another_model_and_patients_that_it_has_seen_are_refused(
@@ -92,6 +92,15 @@ def test_another_model_and_patients_that_it_has_seen_are_refused(
 def test_nothing_held_out_may_begin_with_any_holdout(discs: SliceCollection, first: Path) -> None:
     config = with_overrides(CONFIG, {"holdout": 0.0, "steps": 1})
     fit(config, discs, first.parent / "second", device=CPU, source=DISCS, start=read_start(str(first)))
+
+
+def test_another_seed_may_begin_with_it_if_it_holds_out_the_same_patients(discs: SliceCollection, first: Path) -> None:
+    config = with_overrides(CONFIG, {"seed": 1, "holdout_seed": CONFIG.seed, "steps": 1})
+    out = first.parent / "second"
+    fit(config, discs, out, device=CPU, source=DISCS, start=read_start(str(first)))
+    with pytest.raises(SettingsError, match="learned from patients"):
+        resumed = with_overrides(config, {"holdout_seed": 2})
+        fit(resumed, discs, first.parent / "third", device=CPU, source=DISCS, start=read_start(str(out)))
 
 
 def test_the_command_begins_with_a_bundled_model_and_its_card_says_so(

@@ -20,6 +20,7 @@ from napari_ambiseg.readings.agreement import ged, mean_dice
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import DataSource, FitConfig, ValidationConfig, with_overrides
 from trainer.data.batches import Batch, BatchSource, split_by_patient
+from trainer.data.holdout import Holdout
 from trainer.fit import fit, resume
 from trainer.group import ALONE, Alone
 from trainer.loop import Best, evaluating, start_run, validation_loss
@@ -203,7 +204,7 @@ def test_only_the_latest_pictures_are_kept(discs: SliceCollection, tmp_path: Pat
 
 
 def test_held_out_patients_are_judged_and_not_trained_on(discs: SliceCollection) -> None:
-    training, held_out = split_by_patient(discs, CONFIG.holdout, CONFIG.seed)
+    training, held_out = split_by_patient(discs, Holdout.of(CONFIG))
     judged = {name for name, _ in Validator(held_out, CONFIG)._slices}
     assert judged.isdisjoint(training.names)
     assert judged <= set(held_out.names)

@@ -159,10 +159,8 @@ class BatchSource:
         return tuple(int(rng.integers(2**63)) for rng in draws)
 
 
-def split_by_patient(
-    collection: SliceCollection, fraction: float, seed: int
-) -> tuple[SliceCollection, SliceCollection]:
+def split_by_patient(collection: SliceCollection, holdout: Holdout) -> tuple[SliceCollection, SliceCollection]:
     """Training slices and held-out slices; no patient is in both, and at least one patient trains."""
-    held = Holdout(fraction, seed).patients(collection.subjects)
+    held = holdout.patients(collection.subjects)
     is_held = np.array([subject in held for subject in collection.subjects])
     return collection.subset(np.flatnonzero(~is_held)), collection.subset(np.flatnonzero(is_held))

@@ -20,6 +20,7 @@ from napari_ambiseg.io.lidc_hdf5 import named_patients
 from napari_ambiseg.readings.collection import SliceCollection, concatenate
 from trainer.config import FitConfig
 from trainer.data.batches import BatchSource, split_by_patient
+from trainer.data.holdout import Holdout
 from trainer.data.sources import is_phantom, load_data
 
 _LISTED = 3  # slices or patients that a sentence names
@@ -90,7 +91,7 @@ def rehearse(config: FitConfig, slices: SliceCollection) -> str:
     Raises:
         SettingsError: If the settings do not fit the data.
     """
-    training, held_out = split_by_patient(slices, config.holdout, config.seed)
+    training, held_out = split_by_patient(slices, Holdout.of(config))
     BatchSource(training, config).batch(0)
     slices_a_step = config.batch_size / (1 if config.experts == "random" else slices.filled.shape[1])
     return (

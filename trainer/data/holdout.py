@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from trainer.config import FitConfig
 from trainer.data.random import Purpose, generator
 
 
@@ -12,13 +13,18 @@ class Holdout:
 
     Attributes:
         fraction: Of the patients.
-        seed: The run's.
+        seed: Says which; the run's own unless it names another.
         data_sha256: Of the slices that it trained on and held out; empty where that does not matter.
     """
 
     fraction: float
     seed: int
     data_sha256: str = ""
+
+    @classmethod
+    def of(cls, config: FitConfig) -> "Holdout":
+        """What a run's configuration says, of whatever data."""
+        return cls(config.holdout, config.seed if config.holdout_seed is None else config.holdout_seed)
 
     def patients(self, of: Iterable[str]) -> frozenset[str]:
         """Those of these patients that are held out; one at least is not."""

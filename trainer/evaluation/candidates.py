@@ -129,9 +129,15 @@ def fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
 
 
+def seed_of_holdout(fit: Mapping[str, Any]) -> Any:
+    """The seed by which that run chose the patients that it held out."""
+    own = fit.get("holdout_seed")
+    return fit.get("seed") if own is None else own
+
+
 def _holdout(training: Mapping[str, Any]) -> Holdout | None:
     fit, data = fit_of(training), training.get("data_sha256")
-    match fit.get("holdout"), fit.get("seed"), data:
+    match fit.get("holdout"), seed_of_holdout(fit), data:
         case (int() | float() as fraction, int() as seed, str() as digest) if fraction > 0:
             return Holdout(fraction, seed, digest)
         case _:

@@ -164,14 +164,14 @@ def test_a_batch_of_all_experts_shows_each_of_them(discs: SliceCollection) -> No
 
 
 def test_no_patient_trains_and_validates(discs: SliceCollection) -> None:
-    training, held_out = split_by_patient(discs, 0.25, seed=3)
+    training, held_out = split_by_patient(discs, Holdout(0.25, seed=3))
     assert len(training) + len(held_out) == len(discs)
     assert set(training.subjects).isdisjoint(held_out.subjects)
     assert len(set(held_out.subjects)) == 2
 
 
 def test_a_single_patient_trains(discs: SliceCollection) -> None:
-    training, held_out = split_by_patient(discs.subset([0, 1, 2]), 0.9, seed=0)
+    training, held_out = split_by_patient(discs.subset([0, 1, 2]), Holdout(0.9, seed=0))
     assert (len(training), len(held_out)) == (3, 0)
 
 
@@ -191,9 +191,15 @@ def test_a_batch_that_does_not_hold_whole_slices_is_refused(discs: SliceCollecti
         BatchSource(discs, config)
 
 
+def test_the_run_s_seed_says_who_is_held_out_unless_the_run_names_another() -> None:
+    assert Holdout.of(CONFIG.model_copy(update={"seed": 3, "holdout": 0.25})) == Holdout(0.25, 3)
+    named = CONFIG.model_copy(update={"seed": 3, "holdout": 0.25, "holdout_seed": 0})
+    assert Holdout.of(named) == Holdout(0.25, 0)
+
+
 def test_who_is_held_out_depends_on_the_patients_and_not_on_the_order_of_their_slices(discs: SliceCollection) -> None:
     held = Holdout(0.25, 3).patients(discs.subjects)
     assert held == Holdout(0.25, 3).patients(sorted(discs.subjects, reverse=True))
-    assert held == set(split_by_patient(discs, 0.25, seed=3)[1].subjects)
+    assert held == set(split_by_patient(discs, Holdout(0.25, seed=3))[1].subjects)
     assert Holdout(0.999, 3).patients(discs.subjects) < set(discs.subjects)
     assert Holdout(0.0, 3).patients(discs.subjects) == frozenset()
