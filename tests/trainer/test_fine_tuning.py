@@ -98,9 +98,9 @@ def test_another_seed_may_begin_with_it_if_it_holds_out_the_same_patients(discs:
     config = with_overrides(CONFIG, {"seed": 1, "holdout_seed": CONFIG.seed, "steps": 1})
     out = first.parent / "second"
     fit(config, discs, out, device=CPU, source=DISCS, start=read_start(str(first)))
+    start, other = read_start(str(out)), with_overrides(config, {"holdout_seed": 2})
     with pytest.raises(SettingsError, match="learned from patients"):
-        resumed = with_overrides(config, {"holdout_seed": 2})
-        fit(resumed, discs, first.parent / "third", device=CPU, source=DISCS, start=read_start(str(out)))
+        fit(other, discs, first.parent / "third", device=CPU, source=DISCS, start=start)
 
 
 def test_the_command_begins_with_a_bundled_model_and_its_card_says_so(
