@@ -131,7 +131,9 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print o
 
 @app.command("export")
 def export_command(
-    source: Annotated[Path, typer.Argument(help="Folder of a run, or a model file.")],
+    source: Annotated[
+        list[Path], typer.Argument(help="Folder of a run, or a model file; several become one model, an ensemble.")
+    ],
     out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors; its card lies beside it.")],
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
     description: Annotated[str | None, typer.Option(help="One sentence for whoever chooses a model.")] = None,
@@ -155,7 +157,7 @@ def export_command(
     from trainer.exporting.export import Request, export
 
     request = Request(
-        source=source,
+        sources=tuple(source),
         target=out,
         name=name,
         description=description,
