@@ -79,7 +79,7 @@ def _same(found: StudyRecord, asked: StudyRecord, folder: Path) -> None:
 
 def run_folder(folder: Path, cell: Cell) -> Path:
     """Where the run of a cell lies: named for what it is, so that equal configurations share one."""
-    text = cell.config.model_dump_json(exclude={"recipe"})
+    text = cell.config.model_dump_json(exclude={"recipe"}, exclude_none=True)  # a field that says nothing names nothing
     return folder / "runs" / f"{cell.config.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
