@@ -131,9 +131,7 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print o
 
 @app.command("export")
 def export_command(
-    source: Annotated[
-        list[Path], typer.Argument(help="Folder of a run, or a model file; several become one model, an ensemble.")
-    ],
+    source: Annotated[Path, typer.Argument(help="Folder of a run, or a model file.")],
     out: Annotated[Path, typer.Option(help="File to write, e.g. lidc-small-64.safetensors; its card lies beside it.")],
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
     description: Annotated[str | None, typer.Option(help="One sentence for whoever chooses a model.")] = None,
@@ -157,7 +155,7 @@ def export_command(
     from trainer.exporting.export import Request, export
 
     request = Request(
-        sources=tuple(source),
+        source=source,
         target=out,
         name=name,
         description=description,

@@ -8,20 +8,18 @@ int8 changes readings, if only a little, so it is never chosen but by name.
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
 from napari_ambiseg.engine.backends import Backend
 from napari_ambiseg.engine.backends.cuda_graphs import CudaGraphBackend
-from napari_ambiseg.engine.backends.of_ensemble import EnsembleBackend
 from napari_ambiseg.engine.backends.on_onnx import OnnxBackend
 from napari_ambiseg.engine.backends.on_torch import TorchBackend
 from napari_ambiseg.engine.plan import SMALL_PX
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.checkpoint import Model
-from napari_ambiseg.models.ensemble import member_models
 from napari_ambiseg.models.segmenter import IteratedSegmenter
 
 ENGINES = ("auto", "torch", "onnx", "onnx-int8", "cuda-graphs")
@@ -48,23 +46,11 @@ class Candidate:
 
 
 def candidates(model: Model, device: torch.device, engine: str) -> tuple[Candidate, ...]:
-    """The engines for a model on a device, best first; those of an ensemble make each of its members ready.
+    """The engines for a model on a device, best first.
 
     Raises:
         SettingsError: If there is no engine of that name.
     """
-    of_members = [_candidates(member, device, engine) for member in member_models(model)]
-    return tuple(map(_for_all, zip(*of_members, strict=True)))
-
-
-def _for_all(alike: Sequence[Candidate]) -> Candidate:
-    """One engine for all members of an ensemble, or the only one's."""
-    if len(alike) == 1:
-        return alike[0]
-    return replace(alike[0], open=lambda: EnsembleBackend([one.open() for one in alike]))
-
-
-def _candidates(model: Model, device: torch.device, engine: str) -> tuple[Candidate, ...]:
     if engine not in ENGINES:
         raise SettingsError(f"unknown engine {engine!r}; choose one of {', '.join(ENGINES)}")
     on_cpu, here = _torch(model, _CPU), _torch(model, device)

@@ -20,8 +20,7 @@ from napari_ambiseg.engine.choice import Candidate
 from napari_ambiseg.engine.plan import SMALL_PX, Chunk, Phase, plan_iterated, plan_large
 from napari_ambiseg.engine.pool import Draw, Stepped, stream
 from napari_ambiseg.errors import ComputeError, EngineError
-from napari_ambiseg.models.ensemble import iterates
-from napari_ambiseg.models.segmenter import SamplingOptions, State
+from napari_ambiseg.models.segmenter import IteratedSegmenter, SamplingOptions, State
 
 _MACHINE_ERRORS = (RuntimeError, MemoryError, OSError, EngineError)
 
@@ -97,7 +96,7 @@ class Drawing:
         on_cpu = backend.device.type == "cpu"
         workers = torch.get_num_threads() if on_cpu else 1
         everything = len(self._left) == len(self._seeds)
-        if not (everything and on_cpu and iterates(backend.segmenter(1))):
+        if not (everything and on_cpu and isinstance(backend.segmenter(1), IteratedSegmenter)):
             return plan_large(sorted(self._left), workers=workers, largest=largest)
         is_small = self._image[0].size <= SMALL_PX
         together = None if is_small else threads_help(workers)

@@ -136,7 +136,7 @@ def check_guidance(segmenter: Segmenter, options: SamplingOptions) -> None:
         )
 
 
-STEPPED = frozenset({"diffusion", "diffusion-ensemble"})
+STEPPED = frozenset({"diffusion"})
 """Kinds of model whose readings depend on the sampler and its steps; the others answer in one."""
 
 Builder = Callable[[dict[str, Any]], Segmenter]
@@ -162,12 +162,11 @@ def build(kind: str, config: dict[str, Any]) -> Segmenter:
         CheckpointError: If the kind is unknown or its configuration is not valid.
     """
     # Imported here because these modules register themselves and import this one.
-    from napari_ambiseg.models import deterministic, diffusion_segmenter, ensemble, mc_dropout, phiseg, prob_unet
+    from napari_ambiseg.models import deterministic, diffusion_segmenter, mc_dropout, phiseg, prob_unet
 
     imported = (
         deterministic.DeterministicSegmenter,
         diffusion_segmenter.DiffusionSegmenter,
-        ensemble.DiffusionEnsemble,
         mc_dropout.MCDropoutSegmenter,
         phiseg.PHiSeg,
         prob_unet.ProbUNetSegmenter,

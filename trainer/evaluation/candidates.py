@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from napari_ambiseg import engine
 from napari_ambiseg.errors import SettingsError
-from napari_ambiseg.models.checkpoint import Header
 from trainer.data.holdout import Holdout
 from trainer.evaluation.protocol import CROPS, Crop
 from trainer.run_folder import result_of
@@ -118,27 +117,16 @@ def _describe(weights: str) -> Candidate:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         kind=header.kind,
         grid_px=max(header.grid.size),
-        uniform=any(fit_of(training).get("crop") == "uniform" for training in trainings_of(header)),
-        holdout=_agreed({_holdout(training) for training in trainings_of(header)}),
+        uniform=fit_of(header.training).get("crop") == "uniform",
+        holdout=_holdout(header.training),
         smallest_px=header.smallest_px,
     )
-
-
-def trainings_of(header: Header) -> list[dict[str, Any]]:
-    """What a model's header tells of its training, or an ensemble's of those of its members."""
-    members = header.training.get("members")
-    return cast("list[dict[str, Any]]", members) if isinstance(members, list) else [header.training]
 
 
 def fit_of(training: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the run that a header tells of, if it does; what others wrote there is free-form."""
     fit = training.get("fit")
     return cast("dict[str, Any]", fit) if isinstance(fit, dict) else {}
-
-
-def _agreed(holdouts: set[Holdout | None]) -> Holdout | None:
-    """What all members of an ensemble held out; of patients whom one has seen nothing is known."""
-    return holdouts.pop() if len(holdouts) == 1 else None
 
 
 def seed_of_holdout(fit: Mapping[str, Any]) -> Any:

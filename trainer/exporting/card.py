@@ -15,7 +15,6 @@ from torch import nn
 from napari_ambiseg.io.export import NOTICE
 from napari_ambiseg.models.checkpoint import Header, Model
 from trainer.data.sources import is_phantom
-from trainer.evaluation.candidates import trainings_of
 from trainer.exporting.figures import Figures, figures_table
 
 _LIDC = """\
@@ -51,9 +50,8 @@ class CardFacts:
 
 def card(model: Model, facts: CardFacts) -> str:
     """The page, with its closing mark."""
-    header, trainings = model.header, trainings_of(model.header)
+    header, training = model.header, model.header.training
     name = header.name or Path(facts.file).stem
-    fits = [training.get("fit", header.config) for training in trainings]
     parts = [
         f"# {name}",
         header.description,
@@ -66,9 +64,9 @@ def card(model: Model, facts: CardFacts) -> str:
         "## What it is for, and what not",
         _limits(model),
         "## Data and licence",
-        facts.about_data or _about_data([name for training in trainings for name in _names(training)]),
+        facts.about_data or _about_data(_names(training)),
         "## Configuration",
-        "\n".join(f"    {line}" for line in json.dumps(fits[0] if len(fits) == 1 else fits, indent=1).splitlines()),
+        "\n".join(f"    {line}" for line in json.dumps(training.get("fit", header.config), indent=1).splitlines()),
     ]
     return _marked("\n\n".join(part for part in parts if part) + "\n")
 
@@ -87,7 +85,7 @@ def _marked(text: str) -> str:
 
 
 def _rows(model: Model, facts: CardFacts) -> list[tuple[str, str]]:
-    header, trainings = model.header, trainings_of(model.header)
+    header, training = model.header, model.header.training
     (height, width), (high_mm, wide_mm), grey = header.grid.size, header.grid.spacing_mm, header.intensity
     assert isinstance(model.segmenter, nn.Module)  # every registered kind is one
     parameters = sum(parameter.numel() for parameter in model.segmenter.parameters())
@@ -101,7 +99,7 @@ def _rows(model: Model, facts: CardFacts) -> list[tuple[str, str]]:
         *_smallest_row(header),
         ("kind", f"{header.kind}, {parameters:,} parameters"),
         ("weights", facts.weights),
-        *(row for training in trainings for row in _training_rows(training)),
+        *_training_rows(training),
     ]
 
 

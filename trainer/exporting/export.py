@@ -15,7 +15,6 @@ from napari_ambiseg.phantom import bundled_slices
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from trainer.data.sources import load_data
 from trainer.exporting.card import CardFacts, card, may_replace
-from trainer.exporting.ensemble import as_ensemble
 from trainer.exporting.figures import figures_of, read_figures
 from trainer.exporting.half import HalfLoss, measure_half
 from trainer.exporting.hub import prepare_hub
@@ -29,11 +28,11 @@ class Request:
     """What is asked for.
 
     Attributes:
-        sources: Folder of a run, or a model file; of several, an ensemble is made.
+        source: Folder of a run, or a model file.
         target: File to write; replaced if it exists.
-        name: What to call the model; None as in its source.
-        description: One sentence for whoever chooses a model; None as in its source.
-        smallest_px: Pixels that a reading has at least, smaller ones are empty; None as in its source.
+        name: What to call the model; None as in ``source``.
+        description: One sentence for whoever chooses a model; None as in ``source``.
+        smallest_px: Pixels that a reading has at least, smaller ones are empty; None as in ``source``.
         half: Whether 16 bits a weight are wanted, where they lose nothing.
         best: Of a run's folder, whether the model of the best validation GED is meant (True), the last one (False), or
             what the run's configuration calls its result (None).
@@ -44,7 +43,7 @@ class Request:
         hub: OWNER/NAME on the Hugging Face hub, to upload to.
     """
 
-    sources: tuple[Path, ...]
+    source: Path
     target: Path
     name: str | None = None
     description: str | None = None
@@ -67,7 +66,7 @@ def export(request: Request) -> list[str]:
     Raises:
         CheckpointError: If there is no complete model.
         DataFileError: If slices or figures cannot be read, or a target cannot be written.
-        SettingsError: If an upload cannot be done, or the models make no ensemble.
+        SettingsError: If an upload cannot be done.
         UploadError: If the hub refuses; the files are then written.
     """
     if request.target.suffix != ".safetensors":
@@ -75,17 +74,15 @@ def export(request: Request) -> list[str]:
     check_target(request.target)
     hub = prepare_hub(request.hub) if request.hub else None
     judged = read_figures(request.figures) if request.figures else {}
-    chosen = [chosen_file(source, best=request.best) for source in request.sources]
-    model = _described(_one_of(chosen, request), request)
+    chosen = chosen_file(request.source, best=request.best)
+    model = _described(load_checkpoint(chosen), request)
     loss = _tried(model, request) if request.half else None
     payload = _payload(model, half=loss is not None and loss.is_none)
-    same = [payload, *(file.read_bytes() for file in chosen if len(chosen) == 1)]
-    alike = {hashlib.sha256(content).hexdigest() for content in same}
+    alike = {hashlib.sha256(content).hexdigest() for content in (payload, chosen.read_bytes())}
     figures = figures_of(alike, judged, smallest_px=model.header.smallest_px) if judged else None
     write_output(request.target, payload)
     stored = _on_weights(loss)
-    origin = " and ".join(map(str, chosen))
-    said = [f"{request.target}: {len(payload) / 2**20:.1f} MiB, from {origin}", f"weights: {stored}"]
+    said = [f"{request.target}: {len(payload) / 2**20:.1f} MiB, from {chosen}", f"weights: {stored}"]
     page = request.target.with_suffix(".md")
     said.append(_write_card(page, model, CardFacts(request.target.name, stored, figures, request.about_data)))
     if hub:
@@ -112,12 +109,6 @@ def chosen_file(source: Path, *, best: bool | None) -> Path:
             f"{source} holds no {BEST_FILE}: the run did not judge itself (validation.every); export --last instead"
         )
     return source / (BEST_FILE if best else MODEL_FILE)
-
-
-def _one_of(files: Sequence[Path], request: Request) -> Model:
-    """The model of a file, or the ensemble of several."""
-    models = [load_checkpoint(file) for file in files]
-    return models[0] if len(models) == 1 else as_ensemble(models, smallest_px=request.smallest_px)
 
 
 def _described(model: Model, request: Request) -> Model:
