@@ -8,6 +8,7 @@ from napari_ambiseg.viewer.gallery.items import area_text
 from napari_ambiseg.viewer.session.grouping import Stand
 from napari_ambiseg.viewer.session.result import View
 
+_OF_THE_MODEL = "Share and interval are the model's; experts are often less sure"
 _IN_PAIRS = "The interval is approximate, as readings come in pairs"
 
 
@@ -20,14 +21,14 @@ class Way:
         title: What it is called.
         lines: How often it is seen, where its true frequency may lie, and which reading stands for it.
         experts: Numbers of the experts who read it so.
-        caution: What must be known of the interval; "" if nothing.
+        cautions: What must be known of share and interval.
     """
 
     mode: Mode
     title: str
     lines: tuple[str, ...]
     experts: tuple[int, ...]
-    caution: str
+    cautions: tuple[str, ...]
 
 
 def ways(view: View, found: Sequence[Mode], stands: Sequence[Stand], *, in_pairs: bool) -> tuple[Way, ...]:
@@ -45,7 +46,7 @@ def ways(view: View, found: Sequence[Mode], stands: Sequence[Stand], *, in_pairs
             _title(number, mode),
             _lines(view, mode),
             tuple(i for i, stand in enumerate(stands) if stand.belongs and stand.mode == number),
-            _IN_PAIRS if in_pairs else "",
+            (_OF_THE_MODEL, _IN_PAIRS) if in_pairs else (_OF_THE_MODEL,),
         )
         for number, mode in enumerate(found)
     )

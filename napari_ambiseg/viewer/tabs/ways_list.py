@@ -72,7 +72,7 @@ class WaysModel(QAbstractListModel):
         text = [way.title, *way.lines, *([f"read so by {experts}"] if experts else [])]
         if role == _Role.ToolTipRole:
             click = "" if way.mode.empty else "Click to show the reading that stands for this way: the thick outline"
-            text += filter(None, (way.caution, click))
+            text += filter(None, (*way.cautions, click))
         return "\n".join(text)
 
 
