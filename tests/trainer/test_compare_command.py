@@ -61,6 +61,24 @@ def test_models_of_other_samplers_may_be_compared(tmp_path: Path) -> None:
     assert main(["compare", str(write(tmp_path / "slices.csv", OF_A + other))]) == 0
 
 
+def test_a_model_with_and_without_specks_is_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = HEAD.replace("steps,seconds", "steps,smallest_px,seconds")
+    files = [
+        write(
+            tmp_path / f"{px}.csv",
+            [line.replace("ddim,10,", f"ddim,10,{px},").replace("B,", "A,") for line in of],
+            head,
+        )
+        for px, of in ((0, OF_A), (8, OF_B))
+    ]
+    assert main(["compare", *map(str, files), "--to", "A, from 8 pixels on"]) == 0
+    found = table(capsys.readouterr().out)
+    assert {name for name in found if name.startswith("A")} == {"A, every speck", "A, from 8 pixels on"}
+    assert found["A, every speck"][1][0].startswith("-0.100 [-0.100, -0.100]")
+    assert main(["compare", str(files[1])]) == 0
+    assert "| A |" in capsys.readouterr().out
+
+
 def test_models_without_a_common_figure_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [write(tmp_path / "4.csv", OF_A), write(tmp_path / "8.csv", OF_B, HEAD.replace("_4", "_8"))]
     assert main(["compare", *map(str, files)]) == 2

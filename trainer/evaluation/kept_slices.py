@@ -6,7 +6,7 @@ import io
 import math
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from trainer.evaluation.report import difference, interval
 from trainer.evaluation.tables import grid
 
 _KEYS = ("slice", "patient", "seed", "area")
-_NO_FIGURES = {"model", *_KEYS, "sampler", "steps", "readings", "seconds", "notice"}
+_NO_FIGURES = {"model", *_KEYS, "sampler", "steps", "readings", "smallest_px", "seconds", "notice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,13 @@ class KeptModel:
         label: Its name.
         slices: Of each slice its name, patient, seed and the area that was judged (M,).
         figures: Name of a figure -> its values (M,); NaN where a slice does not define it.
+        smallest_px: Pixels that its readings have at least; None in files of older versions, which do not say so.
     """
 
     label: str
     slices: tuple[tuple[str, ...], ...]
     figures: dict[str, NDArray[np.float64]]
+    smallest_px: int | None = None
 
 
 def read_kept(path: Path) -> list[KeptModel]:
@@ -73,7 +75,7 @@ def compare_kept(
     """Means, intervals and paired differences of models judged on the same slices, as Markdown.
 
     Args:
-        models: At least one; equal ones count once.
+        models: At least one; equal ones count once. One whose readings are cut off at several sizes is as many models.
         to: Name of the model that the others are compared with; default the first.
         figures: Names of figures; default all that every model has.
         seed: Of the resampling of patients; the one of the judging gives its very intervals.
@@ -82,6 +84,7 @@ def compare_kept(
         SettingsError: If two models of one name differ, the slices, their seeds or areas differ, a name is unknown, or
             the models have no figure in common.
     """
+    models = _told_apart(models)
     by_name = _distinct(models)
     first = by_name.pop(_known(to or models[0].label, by_name, "model"))
     common = [name for name in first.figures if all(name in one.figures for one in models)]
@@ -132,7 +135,21 @@ def _by_model(reader: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]
 
 def _model(label: str, lines: Sequence[dict[str, str]], names: Sequence[str]) -> KeptModel:
     figures = {name: np.array([float(line[name] or math.nan) for line in lines]) for name in names}
-    return KeptModel(label, tuple(tuple(line[key] for key in _KEYS) for line in lines), figures)
+    size = lines[0].get("smallest_px")
+    slices = tuple(tuple(line[key] for key in _KEYS) for line in lines)
+    return KeptModel(label, slices, figures, int(size) if size else None)
+
+
+def _told_apart(models: Sequence[KeptModel]) -> list[KeptModel]:
+    """The models, with the size in the names of those whose readings are cut off at several sizes."""
+    sizes = {one.label: {other.smallest_px for other in models if other.label == one.label} for one in models}
+    return [replace(one, label=_with_size(one)) if len(sizes[one.label]) > 1 else one for one in models]
+
+
+def _with_size(one: KeptModel) -> str:
+    if one.smallest_px is None:
+        return one.label
+    return f"{one.label}, from {one.smallest_px} pixels on" if one.smallest_px else f"{one.label}, every speck"
 
 
 def _distinct(models: Sequence[KeptModel]) -> dict[str, KeptModel]:

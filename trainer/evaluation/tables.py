@@ -48,12 +48,14 @@ def per_slice_csv(outcome: Outcome, wanted: Sequence[str] | None = None) -> str:
     names = everything if wanted is None else wanted
     lines = [
         [one.candidate.label, row.id, row.patient, row.seed]
-        + [one.protocol.area, one.protocol.sampler, one.protocol.steps, one.protocol.drawing, row.seconds]
+        + [one.protocol.area, one.protocol.sampler, one.protocol.steps, one.protocol.drawing]
+        + [one.protocol.smallest_px, row.seconds]
         + [_blank(row.judged.figures.get(name, math.nan)) for name in names]
         for one in outcome.models
         for row in one.rows
     ]
-    return _csv(["model", "slice", "patient", "seed", "area", "sampler", "steps", "readings", "seconds", *names], lines)
+    head = ["model", "slice", "patient", "seed", "area", "sampler", "steps", "readings", "smallest_px", "seconds"]
+    return _csv([*head, *names], lines)
 
 
 def as_markdown(outcome: Outcome, drawn: Sequence[Path], *, beside: Path) -> str:
