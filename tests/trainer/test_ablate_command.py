@@ -57,7 +57,7 @@ def test_a_stopped_study_goes_on_where_it_was_and_says_what_came_out(
     lines = (folder / "slices.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 4
     assert lines[0] == (
-        "model,slice,patient,seed,area,sampler,steps,readings,seconds,"
+        "model,slice,patient,seed,area,sampler,steps,readings,smallest_px,seconds,"
         "ged_2,ged_2_pp,dice_2,dice_2_pp,ged_unbiased_2,hm_iou_2,empty_readings_2,notice"
     )
     assert main(["compare", str(folder / "slices.csv")]) == 0

@@ -142,7 +142,9 @@ def _model(label: str, lines: Sequence[dict[str, str]], names: Sequence[str]) ->
 
 def _told_apart(models: Sequence[KeptModel]) -> list[KeptModel]:
     """The models, with the size in the names of those whose readings are cut off at several sizes."""
-    sizes = {one.label: {other.smallest_px for other in models if other.label == one.label} for one in models}
+    sizes: dict[str, set[int]] = {}
+    for one in models:
+        sizes.setdefault(one.label, set()).update([] if one.smallest_px is None else [one.smallest_px])
     return [replace(one, label=_with_size(one)) if len(sizes[one.label]) > 1 else one for one in models]
 
 

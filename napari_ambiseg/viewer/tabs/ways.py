@@ -8,7 +8,7 @@ from napari_ambiseg.viewer.gallery.items import area_text
 from napari_ambiseg.viewer.session.grouping import Stand
 from napari_ambiseg.viewer.session.result import View
 
-_OF_THE_MODEL = "Share and interval are the model's; experts are often less sure"
+_OF_THE_MODEL = "Share and interval are the model's; of experts it may be another"
 _IN_PAIRS = "The interval is approximate, as readings come in pairs"
 
 

@@ -72,7 +72,7 @@ def test_a_tooltip_says_that_intervals_of_readings_in_pairs_are_approximate(
         showing.show(shown)
         tips = [tab.model.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(tab.model.rowCount())]
         assert {"approximate, as readings come in pairs" in tip for tip in tips} == {approximate}
-        assert all("Share and interval are the model's; experts are often less sure" in tip for tip in tips)
+        assert all("Share and interval are the model's; of experts it may be another" in tip for tip in tips)
         assert sum("Click to show" in tip for tip in tips) == sum(
             not mode.empty for mode in modes(view_of(showing).readings)
         )
