@@ -63,20 +63,25 @@ def test_models_of_other_samplers_may_be_compared(tmp_path: Path) -> None:
 
 def test_a_model_with_and_without_specks_is_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head = HEAD.replace("steps,seconds", "steps,smallest_px,seconds")
-    files = [
-        write(
-            tmp_path / f"{px}.csv",
-            [line.replace("ddim,10,", f"ddim,10,{px},").replace("B,", "A,") for line in of],
-            head,
-        )
-        for px, of in ((0, OF_A), (8, OF_B))
-    ]
-    assert main(["compare", *map(str, files), "--to", "A, from 8 pixels on"]) == 0
-    found = table(capsys.readouterr().out)
-    assert {name for name in found if name.startswith("A")} == {"A, every speck", "A, from 8 pixels on"}
-    assert found["A, every speck"][1][0].startswith("-0.100 [-0.100, -0.100]")
-    assert main(["compare", str(files[1])]) == 0
+    every = [line.replace("ddim,10,", "ddim,10,0,") for line in OF_A]
+    from_8 = [line.replace("ddim,10,", "ddim,10,8,").replace("B,", "A,") for line in OF_B]
+    one, other = write(tmp_path / "0.csv", every, head), write(tmp_path / "8.csv", from_8, head)
+    for files in ([one, other], [write(tmp_path / "both.csv", every + from_8, head)]):
+        assert main(["compare", *map(str, files), "--to", "A, from 8 pixels on"]) == 0
+        found = table(capsys.readouterr().out)
+        assert {name for name in found if name.startswith("A")} == {"A, every speck", "A, from 8 pixels on"}
+        assert found["A, every speck"][1][0].startswith("-0.100 [-0.100, -0.100]")
+    assert main(["compare", str(other)]) == 0
     assert "| A |" in capsys.readouterr().out
+
+
+def test_a_file_that_tells_no_smallest_size_is_no_other_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = HEAD.replace("steps,seconds", "steps,smallest_px,seconds")
+    told = write(tmp_path / "told.csv", [line.replace("ddim,10,", "ddim,10,8,") for line in OF_A], head)
+    assert main(["compare", str(write(tmp_path / "old.csv", OF_A)), str(told)]) == 0
+    assert {name for name in table(capsys.readouterr().out) if name.startswith("A")} == {"A"}
 
 
 def test_models_without_a_common_figure_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -184,6 +184,11 @@ def test_equal_runs_share_a_folder_whatever_they_are_called(tmp_path: Path) -> N
     assert len({config.model_dump_json(exclude={"recipe"}) for config in chosen}) == 1
 
 
+def test_the_folder_of_a_run_keeps_its_name_when_settings_are_added(tmp_path: Path) -> None:
+    """Finished runs are found by this name; it may change only when what a recipe trains does."""
+    assert run_folder(tmp_path, _cells("central")[0]).name == "diffusion-5f2c0001a89b"
+
+
 def test_a_study_comes_back_as_it_was_written_and_no_other_takes_its_folder(tmp_path: Path) -> None:
     record = StudyRecord(cells=_cells("table3-central"), training=TRAINING, judging=JUDGING)
     begin(tmp_path, record)

@@ -61,7 +61,7 @@ def read_kept(path: Path) -> list[KeptModel]:
             "or `ablate` wrote"
         )
     try:
-        models = [_model(label, lines, names) for label, lines in _by_model(reader).items()]
+        models = [_model(label, size, lines, names) for (label, size), lines in _by_model(reader).items()]
     except (ValueError, csv.Error) as error:
         raise DataFileError(f"{path} is damaged ({error}); write the file again") from None
     if not models:
@@ -121,21 +121,23 @@ def compare_kept(
     return "\n\n".join(parts) + "\n"
 
 
-def _by_model(reader: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
-    """The lines of each model; readings in antithetic pairs are judged like another model's, and called so."""
-    lines: dict[str, list[dict[str, str]]] = {}
+def _by_model(reader: Iterable[dict[str, str]]) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """The lines of each model at each smallest size, "" where the file does not say it.
+
+    Readings in antithetic pairs are judged like another model's, and called so.
+    """
+    lines: dict[tuple[str, str], list[dict[str, str]]] = {}
     for line in reader:
         if None in line.values():
             raise ValueError("a line ends early")
         drawing = line.get("readings", "independent")  # files of older versions do not say so
         name = line["model"] if drawing == "independent" else f"{line['model']}, {drawing}"
-        lines.setdefault(name, []).append(line)
+        lines.setdefault((name, line.get("smallest_px", "")), []).append(line)
     return lines
 
 
-def _model(label: str, lines: Sequence[dict[str, str]], names: Sequence[str]) -> KeptModel:
+def _model(label: str, size: str, lines: Sequence[dict[str, str]], names: Sequence[str]) -> KeptModel:
     figures = {name: np.array([float(line[name] or math.nan) for line in lines]) for name in names}
-    size = lines[0].get("smallest_px")
     slices = tuple(tuple(line[key] for key in _KEYS) for line in lines)
     return KeptModel(label, slices, figures, int(size) if size else None)
 

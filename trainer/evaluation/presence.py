@@ -66,10 +66,7 @@ def presence(judged: Sequence[Judged], slices: Slices, readings: int) -> list[Pr
         readings: Of how many readings.
     """
     experts, empty = _shares(judged, readings)
-    shares = np.unique(experts)
-    members = experts[:, None] == shares
-    intervals = slices.resamples.means(np.where(members, empty[:, None], np.nan)).intervals()
-    return [Presence(float(s), int(n), i) for s, n, i in zip(shares, members.sum(axis=0), intervals, strict=True)]
+    return [Presence(*group) for group in _grouped(experts, empty, by=experts, slices=slices)]
 
 
 def presence_reliability(judged: Sequence[Judged], slices: Slices, readings: int) -> list[Reliability]:
@@ -82,10 +79,17 @@ def presence_reliability(judged: Sequence[Judged], slices: Slices, readings: int
     """
     experts, empty = _shares(judged, readings)
     in_bin = np.minimum((empty * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
-    members = in_bin[:, None] == np.unique(in_bin)
-    intervals = slices.resamples.means(np.where(members, experts[:, None], np.nan)).intervals()
+    return [Reliability(*group) for group in _grouped(empty, experts, by=in_bin, slices=slices)]
+
+
+def _grouped(
+    of: NDArray[np.float64], other: NDArray[np.float64], *, by: NDArray[np.generic], slices: Slices
+) -> list[tuple[float, int, Interval]]:
+    """Of each group of slices with equal ``by``, ascending: mean of ``of``, number of slices, mean of ``other``."""
+    members = by[:, None] == np.unique(by)
+    intervals = slices.resamples.means(np.where(members, other[:, None], np.nan)).intervals()
     return [
-        Reliability(float(empty[group].mean()), int(group.sum()), interval)
+        (float(of[group].mean()), int(group.sum()), interval)
         for group, interval in zip(members.T, intervals, strict=True)
     ]
 

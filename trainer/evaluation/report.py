@@ -4,16 +4,17 @@ Everything but the times is a function of the protocol: an evaluation that was s
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from trainer.evaluation.bootstrap import Difference, Interval
-from trainer.evaluation.metrics import THRESHOLDS, metric_names
-from trainer.evaluation.presence import presence, presence_reliability
+from trainer.evaluation.metrics import THRESHOLDS, Judged, metric_names
+from trainer.evaluation.presence import Presence, Reliability, presence, presence_reliability
 from trainer.evaluation.session import Evaluated, Outcome, judged_of
-from trainer.evaluation.summary import Summary, by_relative_area
+from trainer.evaluation.summary import Slices, Summary, by_relative_area
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -105,8 +106,8 @@ def _described(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
         **_figures(one),
         "patients": len(set(outcome.slices.patients)),
         "by_relative_area": _by_relative_area(outcome, one),
-        "presence": _presence(outcome, one),
-        "presence_reliability": _presence_reliability(outcome, one),
+        "presence": _of_every_number(outcome, one, presence),
+        "presence_reliability": _of_every_number(outcome, one, presence_reliability),
         "protocol": one.protocol.as_json(),
     }
 
@@ -122,26 +123,19 @@ def _by_relative_area(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
     return {"r": list(THRESHOLDS), **curves}
 
 
-def _presence(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
-    """Of every number of readings: groups of slices by the share of experts who drew nothing."""
-    return {
-        str(n): [
-            {"experts": group.experts, "slices": group.slices, "readings": group.readings.as_json()}
-            for group in presence(judged_of(one), outcome.slices, n)
-        ]
-        for n in one.protocol.readings
-    }
+Grouped = Callable[[Sequence[Judged], Slices, int], Sequence[Presence | Reliability]]
+"""Groups of slices, given their figures, their patients and a number of readings."""
 
 
-def _presence_reliability(outcome: Outcome, one: Evaluated) -> dict[str, Any]:
-    """Of every number of readings: groups of slices by the share of readings that are empty."""
-    return {
-        str(n): [
-            {"readings": group.readings, "slices": group.slices, "experts": group.experts.as_json()}
-            for group in presence_reliability(judged_of(one), outcome.slices, n)
-        ]
-        for n in one.protocol.readings
-    }
+def _of_every_number(outcome: Outcome, one: Evaluated, grouped: Grouped) -> dict[str, Any]:
+    """Of every number of readings, the groups of slices that ``grouped`` finds."""
+    judged = judged_of(one)
+    return {str(n): [_group(group) for group in grouped(judged, outcome.slices, n)] for n in one.protocol.readings}
+
+
+def _group(group: Presence | Reliability) -> dict[str, Any]:
+    values = {field.name: getattr(group, field.name) for field in fields(group)}
+    return {name: value.as_json() if isinstance(value, Interval) else value for name, value in values.items()}
 
 
 def _plain(summary: Summary | Mapping[str, Difference]) -> dict[str, Any]:

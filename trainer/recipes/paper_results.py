@@ -70,7 +70,8 @@ def _reported() -> Iterator[tuple[str, dict[str, float]]]:
 PAPER_RESULTS: dict[str, dict[str, float]] = dict(_reported())
 """Name of a recipe -> name of a figure, as ``evaluate`` calls it -> the paper's number."""
 
-_NOT_THE_SYSTEM = {"steps", "warmup_steps", "decay_steps", "checkpoint_steps", "log_steps", "validation"}
+_SCHEDULE = {"steps", "warmup_steps", "decay_steps", "checkpoint_steps", "log_steps"}
+_NOT_THE_SYSTEM = _SCHEDULE | {"validation", "holdout_seed"}
 
 
 def paper_figures(config: FitConfig) -> dict[str, float] | None:

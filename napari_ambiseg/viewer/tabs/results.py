@@ -53,7 +53,7 @@ class ResultsBox(QWidget):
             "Readings in pairs usually have a lower GED than as many independent ones. Unbiased: a mask is compared "
             "neither with itself nor with the other of its pair. Below: how many readings are empty, and the smallest "
             "and largest areas of those that are not, and of the experts. How many are empty is what the model draws; "
-            "experts are often less sure whether there is a lesion"
+            "the share of experts who would draw nothing may be another: they are often less sure of a lesion"
         )
         self.table_tab = TableTab(showing)
         self.grouping = Grouping(showing, self)
