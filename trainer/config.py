@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,6 +53,20 @@ class ValidationConfig(BaseModel):
     sampler: str = "ddim"
 
 
+class DrawnConfig(BaseModel):
+    """How the readings are drawn from which a run with the energy loss learns.
+
+    Attributes:
+        steps: Numbers of denoiser calls per reading, of which each batch draws one; gradients pass through all calls.
+        sampler: Name of the sampler.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(default=(4, 5, 6, 8), min_length=1)
+    sampler: str = "dpm++2m"
+
+
 class FitConfig(BaseModel):
     """One training run.
 
@@ -69,7 +83,10 @@ class FitConfig(BaseModel):
         crop: Where that square lies on the slice: in the middle, or anywhere.
         experts: Which experts a batch shows: one at random for each slice, or all of each slice.
         prediction: What a diffusion network predicts.
-        weighting: Loss weighting by name.
+        loss: What a diffusion model minimises: the squared error of the denoised mask, or the energy of the readings
+            that it draws against all experts (``trainer.objectives.energy``), with which a trained model goes on.
+        drawn: How these readings are drawn.
+        weighting: Weighting of the denoising loss by name.
         time_factor: Whether the weighting is multiplied by -dlam/dt.
         input_scale: Input scale b of the schedule.
         self_conditioning: Whether the denoiser also sees its previous estimate (Chen et al., 2023).
@@ -110,6 +127,8 @@ class FitConfig(BaseModel):
     crop: Literal["central", "uniform"] = "central"
     experts: Literal["random", "all"] = "random"
     prediction: Literal["x", "eps", "v"] = "x"
+    loss: Literal["denoising", "energy"] = "denoising"
+    drawn: DrawnConfig = DrawnConfig()
     weighting: str = "truncated-snr"
     time_factor: bool = False
     input_scale: float = Field(default=0.1, gt=0)

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from napari_ambiseg.errors import SettingsError
+from napari_ambiseg.models.diffusion_segmenter import DiffusionSegmenter
 from napari_ambiseg.models.segmenter import build
 from trainer.config import FitConfig
 from trainer.objectives.deterministic import DeterministicObjective, deterministic_config
 from trainer.objectives.diffusion import DiffusionObjective, diffusion_config
+from trainer.objectives.energy import EnergyObjective
 from trainer.objectives.mc_dropout import MCDropoutObjective, mc_dropout_config
 from trainer.objectives.objective import Objective
 from trainer.objectives.phiseg import PHiSegObjective, phiseg_config
@@ -30,8 +33,12 @@ class Kind:
     objective: Callable[[Any, FitConfig], Objective]
 
 
+def _of_diffusion(model: DiffusionSegmenter, config: FitConfig) -> Objective:
+    return EnergyObjective(model, config) if config.loss == "energy" else DiffusionObjective(model, config)
+
+
 KINDS: dict[str, Kind] = {
-    "diffusion": Kind(diffusion_config, DiffusionObjective),
+    "diffusion": Kind(diffusion_config, _of_diffusion),
     "deterministic": Kind(deterministic_config, DeterministicObjective),
     "prob-unet": Kind(prob_unet_config, ProbUNetObjective),
     "mc-dropout": Kind(mc_dropout_config, MCDropoutObjective),
@@ -45,7 +52,15 @@ def model_config(config: FitConfig) -> dict[str, Any]:
 
 
 def make_objective(config: FitConfig) -> Objective:
-    """A freshly initialised model in its objective; draws from torch's global generator."""
+    """A freshly initialised model in its objective; draws from torch's global generator.
+
+    Raises:
+        SettingsError: If the settings contradict each other.
+    """
+    if config.loss != "denoising" and config.kind != "diffusion":
+        raise SettingsError(
+            f"loss is {config.loss!r}, but a model of kind {config.kind} has a loss of its own; leave it at 'denoising'"
+        )
     return KINDS[config.kind].objective(build(config.kind, model_config(config)), config)
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "ddim",
     "ddpm",
     "dpm_2m",
+    "integrate",
     "make_step",
     "time_grid",
     "trajectory",
@@ -140,32 +141,27 @@ def time_grid(steps: int, *, last_time: float | None = None) -> Tensor:
     return torch.cat([torch.linspace(1.0, last_time, steps, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
 
 
-@torch.no_grad()  # as a decorator: a `with` block around `yield` would leak the grad mode to the caller
-def trajectory(
+def integrate(
     denoise: Denoise,
     schedule: Schedule,
     step: Step,
     x_1: Tensor,
-    times: Tensor | int,
+    times: Tensor,
     noise: Noise,
 ) -> Iterator[State]:
-    """Run the reverse diffusion.
+    """``trajectory`` with gradients: what the last state would be if the denoiser were a little different.
 
     Args:
         denoise: The model's estimate of the mask.
         schedule: Log SNR of a time.
         step: The sampler.
         x_1: Noise at t = 1, (S, C, H, W).
-        times: When the denoiser is called, from 1, and 0 (``time_grid``); a number of steps is their uniform grid.
+        times: When the denoiser is called, from 1, and 0 (``time_grid``).
         noise: Source of fresh noise.
 
     Yields:
         The state after each step; the last one's ``x_t`` is the sample.
-
-    Raises:
-        SettingsError: If the number of steps is below 1.
     """
-    times = time_grid(times) if isinstance(times, int) else times
     steps = len(times) - 1
     lams = schedule(times)
     x_t = x_1
@@ -176,3 +172,23 @@ def trajectory(
         x_t = x_hat if last else step(x_t, x_hat, lams[i], lams[i + 1], noise, previous)
         previous = Estimate(x_hat, lams[i])
         yield State(step=i + 1, total=steps, log_snr=float(lams[i + 1]), x_t=x_t, x_hat=x_hat)
+
+
+@torch.no_grad()  # as a decorator: a `with` block around `yield` would leak the grad mode to the caller
+def trajectory(
+    denoise: Denoise,
+    schedule: Schedule,
+    step: Step,
+    x_1: Tensor,
+    times: Tensor | int,
+    noise: Noise,
+) -> Iterator[State]:
+    """Run the reverse diffusion; arguments and states as ``integrate``, without gradients.
+
+    A number of steps in the place of ``times`` is their uniform grid.
+
+    Raises:
+        SettingsError: If the number of steps is below 1.
+    """
+    times = time_grid(times) if isinstance(times, int) else times
+    yield from integrate(denoise, schedule, step, x_1, times, noise)

@@ -26,6 +26,8 @@ class Batch:
         t: Diffusion times (B,), stratified over [0, 1]; in 64 bits, and always on the CPU.
         eps: Gaussian noise (B, 1, h, w).
         seeds: One an example, for whatever else an objective draws.
+        neighbours: Examples in a row that show the same slice in the same way, each a reader of it; 1 if readers are
+            drawn at random.
     """
 
     image: Tensor
@@ -33,6 +35,7 @@ class Batch:
     t: Tensor
     eps: Tensor
     seeds: tuple[int, ...]
+    neighbours: int = 1
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device, but for the times: not every device has 64 bits."""
@@ -81,7 +84,8 @@ class BatchSource:
 
     Raises:
         DataFileError: If there is no slice, one without a reader, or they are smaller than the model's grid.
-        SettingsError: If the batch splits evenly neither over the processes nor over the readers of a slice.
+        SettingsError: If the batch splits evenly neither over the processes nor over the readers of a slice, or the
+            energy loss would not see all readers of a slice together.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class BatchSource:
         self._augment = augment
         self._mine = shard.examples(config.batch_size)
         self._examples = Examples(collection.filled, config)
+        if config.loss == "energy":
+            _require_whole_slices(len(self._mine), self._examples.neighbours)
 
     def batch(self, step: int) -> Batch:
         """This shard's part of the batch of a step, counted from 0."""
@@ -111,6 +117,7 @@ class BatchSource:
             t=self._times(step),
             eps=self._noise(step),
             seeds=self._seeds(step),
+            neighbours=self._examples.neighbours,
         )
 
     def names(self, step: int) -> tuple[str, ...]:
@@ -157,6 +164,20 @@ class BatchSource:
     def _seeds(self, step: int) -> tuple[int, ...]:
         draws = (generator(self._config.seed, step=step, example=i, purpose=Purpose.LATENT) for i in self._mine)
         return tuple(int(rng.integers(2**63)) for rng in draws)
+
+
+def _require_whole_slices(examples: int, neighbours: int) -> None:
+    """The energy loss compares the readings of a slice with one another: a process must hold all of them."""
+    if neighbours < 2:
+        raise SettingsError(
+            "loss is 'energy', which draws as many readings of a slice as it has readers and compares them, but the "
+            "data have one reader; give data with at least two"
+        )
+    if examples % neighbours:
+        raise SettingsError(
+            f"{examples} examples a process do not hold whole slices with all of {neighbours} readers; give a batch "
+            f"size that is a multiple of {neighbours} times the number of processes"
+        )
 
 
 def split_by_patient(collection: SliceCollection, holdout: Holdout) -> tuple[SliceCollection, SliceCollection]:

@@ -44,6 +44,9 @@ class Examples:
         filled: Who read each slice (N, R).
         config: Batch size, seed, and which experts a batch shows.
 
+    Attributes:
+        neighbours: Examples in a row that share a slice: all of its readers, or 1.
+
     Raises:
         DataFileError: If there is no slice, or one without any reader.
         SettingsError: If all experts of a slice are wanted, and the batch is no multiple of their number.
@@ -57,8 +60,8 @@ class Examples:
                 f"{len(unread)} slices have no reader (the first is slice {unread[0]}); leave them out of the data file"
             )
         slots = filled.shape[1]
-        self._neighbours = slots if config.experts == "all" else 1
-        if config.batch_size % self._neighbours:
+        self.neighbours = slots if config.experts == "all" else 1
+        if config.batch_size % self.neighbours:
             raise SettingsError(
                 f"a batch of {config.batch_size} does not hold whole slices with all of {slots} readers; give a batch "
                 f"size that is a multiple of {slots}, e.g. --set batch_size={_next_multiple(config.batch_size, slots)}"
@@ -69,15 +72,15 @@ class Examples:
 
     def at(self, step: int, example: int) -> Example:
         """What an example of a step shows; both count from 0."""
-        place, neighbour = divmod(step * self._batch_size + example, self._neighbours)
+        place, neighbour = divmod(step * self._batch_size + example, self.neighbours)
         epoch, place = divmod(place, len(self._filled))
         index = int(self._order(epoch)[place])
         leader = example - neighbour
         rng = generator(self._seed, step=step, example=leader, purpose=Purpose.EXPERT)
         readers = np.flatnonzero(self._filled[index])
-        if self._neighbours == 1:
+        if self.neighbours == 1:
             return Example(index, int(readers[rng.integers(len(readers))]), leader)
-        return Example(index, int(_repeated(readers, self._neighbours, rng)[neighbour]), leader)
+        return Example(index, int(_repeated(readers, self.neighbours, rng)[neighbour]), leader)
 
 
 def _epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
