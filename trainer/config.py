@@ -53,18 +53,20 @@ class ValidationConfig(BaseModel):
     sampler: str = "ddim"
 
 
-class DrawnConfig(BaseModel):
-    """How the readings are drawn from which a run with the energy loss learns.
+class EnergyConfig(BaseModel):
+    """How the readings are drawn that the energy loss compares with the experts' (``trainer.objectives.energy``).
 
     Attributes:
         steps: Numbers of denoiser calls per reading, of which each batch draws one; gradients pass through all calls.
         sampler: Name of the sampler.
+        published: Number N of readings whose GED as published is to be smallest; 0 is the proper score.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(default=(4, 5, 6, 8), min_length=1)
+    steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(default=(4, 6), min_length=1)
     sampler: str = "dpm++2m"
+    published: int = Field(default=0, ge=0)
 
 
 class FitConfig(BaseModel):
@@ -83,10 +85,9 @@ class FitConfig(BaseModel):
         crop: Where that square lies on the slice: in the middle, or anywhere.
         experts: Which experts a batch shows: one at random for each slice, or all of each slice.
         prediction: What a diffusion network predicts.
-        loss: What a diffusion model minimises: the squared error of the denoised mask, or the energy of the readings
-            that it draws against all experts (``trainer.objectives.energy``), with which a trained model goes on.
-        drawn: How these readings are drawn.
-        weighting: Weighting of the denoising loss by name.
+        energy: A trained diffusion model goes on with the energy of the readings that it draws; None minimises the
+            squared error of the denoised mask.
+        weighting: Weighting of that error by name.
         time_factor: Whether the weighting is multiplied by -dlam/dt.
         input_scale: Input scale b of the schedule.
         self_conditioning: Whether the denoiser also sees its previous estimate (Chen et al., 2023).
@@ -127,8 +128,7 @@ class FitConfig(BaseModel):
     crop: Literal["central", "uniform"] = "central"
     experts: Literal["random", "all"] = "random"
     prediction: Literal["x", "eps", "v"] = "x"
-    loss: Literal["denoising", "energy"] = "denoising"
-    drawn: DrawnConfig = DrawnConfig()
+    energy: EnergyConfig | None = None
     weighting: str = "truncated-snr"
     time_factor: bool = False
     input_scale: float = Field(default=0.1, gt=0)
@@ -217,6 +217,9 @@ def read_config(path: Path) -> FitConfig:
     return _validated(fields["fit"] if isinstance(fields, dict) and "fit" in fields else fields)
 
 
+SWITCHED_ON = {"energy"}
+"""Records that are None until one of their fields is given."""
+
 CHANGEABLE = {
     "steps",
     "decay_steps",
@@ -247,6 +250,8 @@ def changed_for_resume(config: FitConfig, overrides: dict[str, object]) -> FitCo
 def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig:
     """A configuration with some fields replaced; ``augment.flip`` reaches into the nested record.
 
+    A field of a record that is None (``energy.steps``) switches it on, with the defaults of its other fields.
+
     Raises:
         SettingsError: If a field does not exist or a value is not valid.
     """
@@ -256,6 +261,8 @@ def with_overrides(config: FitConfig, overrides: dict[str, object]) -> FitConfig
         *parents, leaf = key.split(".")
         for parent in parents:
             nested = owner.get(parent)
+            if nested is None and parent in SWITCHED_ON:
+                nested = owner[parent] = {}
             if not isinstance(nested, dict):
                 raise SettingsError(f"there is no setting {key!r}; see `python -m trainer fit --help`")
             owner = nested

@@ -54,12 +54,14 @@ def fit(
         stop: Ends the run soon and well once it is set; SIGINT and SIGTERM set it while the run trains.
 
     Raises:
-        SettingsError: If ``out`` holds a run that has begun, or cannot be written, or ``start`` does not fit.
+        SettingsError: If ``out`` holds a run that has begun, or cannot be written, or ``start`` does not fit, or is
+            missing where the loss needs it.
         CheckpointError: If a checkpoint cannot be written; the one before it is whole.
         ComputeError: If the loss becomes infinite or NaN.
     """
     if has_state(out) and read_state(out).step > 0:
         raise SettingsError(f"{out} holds a run already; go on with `fit --resume {out}`, or give another folder")
+    _require_start(config, start)
     digest = collection_digest(data)
     described = RunDescription(
         fit=config, data=source, data_sha256=digest, started_from=start.described if start else None
@@ -118,10 +120,19 @@ def check_settings(
     Raises:
         AmbisegError: If a setting names what does not exist, or settings contradict each other or the data.
     """
+    _require_start(config, start)
     run = start_run(config, device)
     if start:
         begin_with(start, run, data_sha256=collection_digest(data))
     _validator(split_by_patient(data, Holdout.of(config))[1], config)
+
+
+def _require_start(config: FitConfig, start: Start | None) -> None:
+    if config.energy is not None and start is None:
+        raise SettingsError(
+            "the energy loss teaches a model by what it draws, and a fresh one draws nothing; begin with a trained "
+            "one, e.g. --start-from lidc-small-64"
+        )
 
 
 def _fell_back(saved: SavedState) -> str | None:

@@ -34,7 +34,7 @@ class Kind:
 
 
 def _of_diffusion(model: DiffusionSegmenter, config: FitConfig) -> Objective:
-    return EnergyObjective(model, config) if config.loss == "energy" else DiffusionObjective(model, config)
+    return EnergyObjective(model, config) if config.energy is not None else DiffusionObjective(model, config)
 
 
 KINDS: dict[str, Kind] = {
@@ -57,9 +57,9 @@ def make_objective(config: FitConfig) -> Objective:
     Raises:
         SettingsError: If the settings contradict each other.
     """
-    if config.loss != "denoising" and config.kind != "diffusion":
+    if config.energy is not None and config.kind != "diffusion":
         raise SettingsError(
-            f"loss is {config.loss!r}, but a model of kind {config.kind} has a loss of its own; leave it at 'denoising'"
+            f"the energy loss is for diffusion models, and a {config.kind} model has one of its own; leave energy out"
         )
     return KINDS[config.kind].objective(build(config.kind, model_config(config)), config)
 

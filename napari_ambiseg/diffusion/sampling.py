@@ -149,7 +149,7 @@ def integrate(
     times: Tensor,
     noise: Noise,
 ) -> Iterator[State]:
-    """``trajectory`` with gradients: what the last state would be if the denoiser were a little different.
+    """Run the reverse diffusion, with gradients where they are on: to learn from what is drawn.
 
     Args:
         denoise: The model's estimate of the mask.
@@ -183,9 +183,9 @@ def trajectory(
     times: Tensor | int,
     noise: Noise,
 ) -> Iterator[State]:
-    """Run the reverse diffusion; arguments and states as ``integrate``, without gradients.
+    """Run the reverse diffusion without gradients.
 
-    A number of steps in the place of ``times`` is their uniform grid.
+    Arguments and states as ``integrate``; a number of steps in the place of ``times`` is their uniform grid.
 
     Raises:
         SettingsError: If the number of steps is below 1.

@@ -19,16 +19,7 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from napari_ambiseg.diffusion.prediction import Prediction, guided
-from napari_ambiseg.diffusion.sampling import (
-    Denoise,
-    Noise,
-    SeededNoise,
-    State,
-    Step,
-    integrate,
-    make_step,
-    trajectory,
-)
+from napari_ambiseg.diffusion.sampling import Denoise, SeededNoise, State, integrate, make_step, trajectory
 from napari_ambiseg.diffusion.schedule import Schedule
 from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.networks import NetworkConfig, build_network
@@ -143,7 +134,10 @@ class DiffusionSegmenter(nn.Module):
         """
         check_guidance(self, options)
         batch = image.unsqueeze(0).expand(len(seeds), -1, -1, -1)
-        return trajectory(*self._reverse(batch, seeds, options))
+        noise = SeededNoise(seeds)
+        step = make_step(options.sampler, eta=options.eta)
+        denoise = self._denoiser(batch, options.guidance)
+        return trajectory(denoise, self.schedule, step, noise(batch[:, :1]), options.times, noise)
 
     def answer(self, images: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Tensor:
         """One reading of each image, with gradients through all steps: to learn from what is drawn.
@@ -160,17 +154,11 @@ class DiffusionSegmenter(nn.Module):
             SettingsError: As ``sample``.
         """
         check_guidance(self, options)
-        *_, last = integrate(*self._reverse(images, seeds, options))
-        return last.x_hat
-
-    def _reverse(
-        self, images: Tensor, seeds: Sequence[int], options: SamplingOptions
-    ) -> tuple[Denoise, Schedule, Step, Tensor, Tensor, Noise]:
-        """What a trajectory of images (S, C, H, W) is made of."""
         noise = SeededNoise(seeds)
-        x_1 = noise(images[:, :1])
         step = make_step(options.sampler, eta=options.eta)
-        return self._denoiser(images, options.guidance), self.schedule, step, x_1, options.times, noise
+        denoise = self._denoiser(images, options.guidance)
+        *_, last = integrate(denoise, self.schedule, step, noise(images[:, :1]), options.times, noise)
+        return last.x_hat
 
     def _denoiser(self, image: Tensor, guidance: float) -> Denoise:
         """The estimates of one trajectory of images (S, 1, H, W); it remembers the last, for self-conditioning."""
@@ -184,7 +172,7 @@ class DiffusionSegmenter(nn.Module):
             if guidance:
                 without_image = self(x_t, image, times, lam, previous=previous, hidden=everywhere)
                 x_hat = guided(x_hat, without_image, guidance)
-            previous = x_hat = x_hat.clamp(-1.0, 1.0).to(x_t)  # in 32 bits, whatever the network computed with
+            previous = x_hat = x_hat.clamp(-1.0, 1.0).to(x_t)  # a network in 16 bits answers in 16
             return x_hat
 
         return denoise

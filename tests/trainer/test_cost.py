@@ -42,6 +42,12 @@ def test_an_example_costs_about_three_forward_passes_to_train_whatever_the_batch
     assert cost_of(config.model_copy(update={"batch_size": 7}), FIVE, readings=1) == cost
 
 
+def test_an_example_that_is_drawn_in_three_steps_costs_three_times_as_much_to_train() -> None:
+    energy = _toy("diffusion", energy={"steps": (3,)}, experts="all")
+    drawn, denoised = (cost_of(config, FIVE, readings=1).training_gflop for config in (energy, _toy("diffusion")))
+    assert drawn == pytest.approx(3 * denoised, rel=0.1)
+
+
 def test_parameters_are_those_of_the_paper() -> None:
     assert cost_of(named_recipe("central").model_copy(update={"grid_px": 32}), FIVE, 1).parameters == 6_891_905
 

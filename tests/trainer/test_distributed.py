@@ -162,7 +162,7 @@ def gradients_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "energy"])
 def test_two_processes_have_the_gradient_of_the_whole_batch_for_every_kind(kind: str, gradients_of_two: Path) -> None:
     alone = runpy.run_path(str(GRADIENTS))["gradients"](kind, ALONE, torch.device("cpu"))
     shared = load_file(gradients_of_two / f"{kind}.safetensors")

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,14 +13,16 @@ from napari_ambiseg.errors import SettingsError
 from napari_ambiseg.models.diffusion_segmenter import DiffusionSegmenter
 from napari_ambiseg.models.segmenter import SamplingOptions
 from napari_ambiseg.readings.agreement import ged
-from tests.trainer.conftest import disc_collection
-from trainer.config import FitConfig, with_overrides
+from tests.trainer.conftest import disc_collection, run_weights, same_weights
+from trainer.config import DataSource, EnergyConfig, FitConfig, with_overrides
 from trainer.data.batches import Batch, BatchSource, Shard
+from trainer.fine_tuning import read_start
+from trainer.fit import check_settings, fit, resume
 from trainer.kinds import make_objective
-from trainer.objectives.energy import SLOPE, EnergyObjective, distances, drawn, energy
+from trainer.objectives.energy import SLOPE, EnergyObjective, distances, energy, masks_of
 
 CONFIG = FitConfig(
-    recipe="test", size="tiny", grid_px=16, loss="energy", experts="all", batch_size=8, weighting="uniform",
+    recipe="test", size="tiny", grid_px=16, energy=EnergyConfig(), experts="all", batch_size=8, weighting="uniform",
     warmup_steps=0, decay_steps=0, holdout=0.0,
 )  # fmt: skip
 SAMPLER = ("ddim", "ddpm", "dpm++2m", "sde-dpm++2m")
@@ -49,7 +52,7 @@ def batch_of(config: FitConfig = CONFIG) -> Batch:
 
 def test_less_the_experts_own_distance_it_is_the_unbiased_ged() -> None:
     x_hat, x = signed_masks(20, 6, 40), signed_masks(20, 4, 40, seed=1)
-    readings, experts = drawn(x_hat), drawn(x)
+    readings, experts = masks_of(x_hat), masks_of(x)
     assert 0 < readings.present.sum() < readings.present.numel()
     own = distances(experts, experts).sum(dim=(1, 2)) / 12
     expected = [
@@ -62,10 +65,10 @@ def test_less_the_experts_own_distance_it_is_the_unbiased_ged() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_it_is_smallest_for_a_model_that_draws_as_often_as_the_experts(share: float) -> None:
     """Readings with a lesion: q. Experts: p = ``share``. L = 2 (q + p - 2 p q) - 2 q (1 - q), least at q = p."""
-    experts = drawn(torch.where(torch.arange(4) < 4 * share, 1.0, -1.0)[None, :, None] * torch.ones(3))
+    experts = masks_of(torch.where(torch.arange(4) < 4 * share, 1.0, -1.0)[None, :, None] * torch.ones(3))
     pairs = list(itertools.product((0.0, 1.0), repeat=2))
     values = [
-        energy(drawn((2 * torch.tensor(pair) - 1)[None, :, None] * torch.ones(3)), experts).item() for pair in pairs
+        energy(masks_of((2 * torch.tensor(pair) - 1)[None, :, None] * torch.ones(3)), experts).item() for pair in pairs
     ]
     expected: dict[float, float] = {}
     for q in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -79,7 +82,7 @@ def test_it_is_smallest_for_a_model_that_draws_as_often_as_the_experts(share: fl
 def test_its_gradient_finds_how_often_the_experts_see_a_lesion(share: float) -> None:
     """A model of one number, which marks a lesion where number plus noise is positive, and else falls just short."""
     lesion = torch.tensor([1.0] * 6 + [0.0] * 10)
-    experts = drawn(
+    experts = masks_of(
         torch.where((torch.arange(4) < 4 * share)[None, :, None] & (lesion > 0), 1.0, -1.0).expand(64, -1, -1)
     )
     number = torch.zeros((), requires_grad=True)
@@ -90,7 +93,7 @@ def test_its_gradient_finds_how_often_the_experts_see_a_lesion(share: float) -> 
         noise = torch.randn(64, 4, 1, generator=generator)
         x_hat = torch.where(lesion > 0, torch.tanh(3 * (number + noise)), torch.tensor(-1.0))
         optimizer.zero_grad()
-        energy(drawn(x_hat), experts).mean().backward()
+        energy(masks_of(x_hat), experts).mean().backward()
         optimizer.step()
         found.append(float((number.detach() + noise > 0).float().mean()))
     assert np.mean(found[-50:]) == pytest.approx(share, abs=0.03)
@@ -98,7 +101,7 @@ def test_its_gradient_finds_how_often_the_experts_see_a_lesion(share: float) -> 
 
 def test_a_mask_is_what_lies_above_zero_and_its_slope_the_sigmoids() -> None:
     x_hat = torch.linspace(-1, 0.9, 20)[None, None].requires_grad_()
-    masks = drawn(x_hat)
+    masks = masks_of(x_hat)
     assert torch.equal(masks.shape.detach(), (x_hat > 0).float())
     (slope,) = torch.autograd.grad(masks.shape.sum(), x_hat, retain_graph=True)
     soft = torch.sigmoid(SLOPE * x_hat.detach())
@@ -110,12 +113,12 @@ def test_a_mask_is_what_lies_above_zero_and_its_slope_the_sigmoids() -> None:
 
 def test_an_empty_mask_has_the_lesion_that_it_nearly_had() -> None:
     """Half of the way from the background to -0.2 is -0.6; the rule must not make it present."""
-    masks = drawn(torch.tensor([[[-1.0, -0.9, -0.65, -0.5, -0.2]]]))
+    masks = masks_of(torch.tensor([[[-1.0, -0.9, -0.65, -0.5, -0.2]]]))
     assert masks.present.item() == 0
     assert masks.shape.tolist() == [[[0, 0, 0, 1, 1]]]
-    expert = drawn(torch.tensor([[[-1.0, -1.0, -1.0, 1.0, 1.0]]]))
+    expert = masks_of(torch.tensor([[[-1.0, -1.0, -1.0, 1.0, 1.0]]]))
     assert distances(masks, expert).item() == 1
-    assert distances(masks, drawn(-torch.ones(1, 1, 5))).item() == 0
+    assert distances(masks, masks_of(-torch.ones(1, 1, 5))).item() == 0
 
 
 @pytest.mark.parametrize("sampler", SAMPLER)
@@ -151,39 +154,85 @@ def test_the_gradient_passes_through_every_step(sampler: str) -> None:
     assert float((gradient * direction).sum()) == pytest.approx(float(above - below) / 2e-5, rel=1e-4)
 
 
-def test_a_batch_draws_one_of_the_numbers_of_steps_from_its_first_seed() -> None:
-    objective, batch = objective_of(drawn={"steps": [2, 3]}), batch_of()
+def test_a_batch_draws_one_of_the_numbers_of_steps_and_all_its_parts_the_same() -> None:
+    config = with_overrides(CONFIG, {"energy.steps": [2, 3]})
+    objective = objective_of(energy={"steps": [2, 3]})
     calls: list[int] = []
     objective.model.unet.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
-    counts: list[int] = []
-    for seed in range(40):
+
+    def steps_of(shard: Shard, step: int) -> int:
         calls.clear()
-        objective(replace(batch, seeds=(seed, *batch.seeds[1:])))
-        counts.append(len(calls))
+        objective(BatchSource(disc_collection(), config, shard=shard).batch(step))
+        return len(calls)
+
+    counts = [steps_of(Shard(0, 2), step) for step in range(20)]
+    assert 4 < counts.count(2) < 16
     assert set(counts) == {2, 3}
-    assert 10 < counts.count(2) < 30
+    assert counts == [steps_of(Shard(1, 2), step) for step in range(20)]
+    assert counts[:6] == [steps_of(Shard(), step) for step in range(6)]
 
 
-def test_16_bits_leave_the_sums_over_pixels_alone() -> None:
-    objective, batch = objective_of(), batch_of()
+def test_16_bits_leave_the_sums_over_pixels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Areas of some thousand pixels, none of which 16 bits could count."""
+    objective = objective_of(grid_px=64)
+    answers = torch.full((8, 1, 64, 64), -1.0)
+    for i, answer in enumerate(answers):
+        answer[:, : 2 * i + 33, : 57 - i] = 1.0
+    batch = replace(batch_of(), x=answers.flip(0), per_slice=4)
+    monkeypatch.setattr(DiffusionSegmenter, "answer", lambda *_, **__: answers)
     exact = objective(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = objective(batch)
-    assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(exact.item(), abs=0.1)
-    loss.backward()
+        assert objective(batch).item() == pytest.approx(exact.item(), abs=1e-6)
+
+
+def test_in_16_bits_every_weight_has_a_gradient() -> None:
+    objective = objective_of()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        objective(batch_of()).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in objective.parameters())
+    assert sum(bool(p.grad.any()) for p in objective.parameters() if p.grad is not None) > 40
+
+
+@pytest.mark.parametrize("readers", [2, 5])
+def test_any_number_of_readers_some_of_them_missing(readers: int) -> None:
+    """Whoever is missing is never shown: the readers who are there fill the places."""
+    discs = disc_collection(readers=readers)
+    masks, present = discs.readings.copy(), np.ones((len(discs), readers), bool)
+    masks[:, -1] = present[:, -1] = False
+    config = with_overrides(CONFIG, {"batch_size": 4 * readers})
+    source = BatchSource(replace(discs, readings=masks, present=present), config)
+    batch = source.batch(0)
+    assert (batch.per_slice, len(batch.x)) == (readers, 4 * readers)
+    assert objective_of(self_conditioning=True)(batch).isfinite()
+
+
+def test_as_published_readings_count_their_distance_from_themselves() -> None:
+    """The mean published GED of all sets of N draws from a few equally likely readings, enumerated."""
+    x_hat, experts = signed_masks(1, 3, 12, seed=3), masks_of(signed_masks(1, 4, 12, seed=4))
+    n, readings = 2, masks_of(x_hat)
+    apart = distances(readings, readings)[0]
+    published = [
+        2 * distances(masks_of(x_hat[:, list(chosen)]), experts).mean() - apart[list(chosen)][:, list(chosen)].mean()
+        for chosen in itertools.product(range(3), repeat=n)
+    ]
+    pairs = [
+        energy(masks_of(x_hat[:, list(pair)]), experts, self_weight=1 - 1 / n)
+        for pair in itertools.product(range(3), repeat=2)
+    ]
+    torch.testing.assert_close(torch.stack(pairs).mean(), torch.stack(published).mean())
+    assert objective_of(energy={"published": n}).self_weight == 1 - 1 / n
+    assert objective_of().self_weight == 1
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"experts": "random"}, "experts is 'random'; give experts=all"),
-        ({"image_dropout": 0.1}, "give image_dropout=0"),
-        ({"kind": "prob-unet"}, "a model of kind prob-unet has a loss of its own"),
-        ({"drawn": {"sampler": "euler"}}, "unknown sampler 'euler'"),
-        ({"drawn": {"steps": []}}, "drawn.steps"),
-        ({"drawn": {"steps": [0]}}, "drawn.steps"),
+        ({"image_dropout": 0.1}, "a model that can be guided cannot go on"),
+        ({"kind": "prob-unet"}, "a prob-unet model has one of its own; leave energy out"),
+        ({"energy": {"sampler": "euler"}}, "unknown sampler 'euler'"),
+        ({"energy.steps": []}, "energy.steps"),
+        ({"energy.steps": [0]}, "energy.steps"),
     ],
 )
 def test_settings_that_contradict_it_are_refused(changes: dict[str, object], words: str) -> None:
@@ -192,9 +241,37 @@ def test_settings_that_contradict_it_are_refused(changes: dict[str, object], wor
 
 
 def test_a_batch_that_would_tear_a_slice_apart_is_refused() -> None:
-    with pytest.raises(SettingsError, match="multiple of 4 times the number of processes"):
+    with pytest.raises(SettingsError, match=r"multiple of 16, e\.g\. --set batch_size=16"):
         BatchSource(disc_collection(), CONFIG, shard=Shard(0, 4))
-    with pytest.raises(SettingsError, match="give data with at least two"):
+    with pytest.raises(SettingsError, match="the data have 1; give data with at least two"):
         BatchSource(disc_collection(readers=1), CONFIG)
     whole = BatchSource(disc_collection(), CONFIG, shard=Shard(1, 2)).batch(0)
-    assert (len(whole.x), whole.neighbours) == (4, 4)
+    assert (len(whole.x), whole.per_slice) == (4, 4)
+
+
+def test_a_fresh_model_cannot_go_on(tmp_path: Path) -> None:
+    source = DataSource(names=("discs",))
+    with pytest.raises(SettingsError, match="--start-from"):
+        fit(CONFIG, disc_collection(), tmp_path / "run", device=torch.device("cpu"), source=source)
+    with pytest.raises(SettingsError, match="--start-from"):
+        check_settings(CONFIG, disc_collection(), device=torch.device("cpu"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_goes_on_from_a_model_and_a_resumed_run_is_bit_identical(tmp_path: Path) -> None:
+    discs, source, cpu = disc_collection(), DataSource(names=("discs",)), torch.device("cpu")
+    first = with_overrides(CONFIG, {"energy": None, "steps": 4, "holdout": 0.2})
+    fit(first, discs, tmp_path / "first", device=cpu, source=source)
+    config = with_overrides(first, {"energy.steps": [2, 3], "checkpoint_steps": 1})
+    start = read_start(str(tmp_path / "first"))
+    fit(config, discs, tmp_path / "whole", device=cpu, source=source, start=start)
+    fit(with_overrides(config, {"steps": 2}), discs, tmp_path / "parts", device=cpu, source=source, start=start)
+    resume(config, discs, tmp_path / "parts", device=cpu, source=source)
+    assert same_weights(run_weights(tmp_path / "whole"), run_weights(tmp_path / "parts"))
+    assert not same_weights(run_weights(tmp_path / "first"), run_weights(tmp_path / "whole"))
+
+
+def test_a_field_of_it_switches_it_on() -> None:
+    plain = with_overrides(CONFIG, {"energy": None})
+    assert with_overrides(plain, {"energy.steps": [3]}).energy == EnergyConfig(steps=(3,))
+    assert with_overrides(CONFIG, {"energy.sampler": "ddim"}).energy == EnergyConfig(sampler="ddim")

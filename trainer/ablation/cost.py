@@ -54,7 +54,8 @@ def cost_of(config: FitConfig, options: SamplingOptions, readings: int) -> Cost:
 
 
 def _training_operations(objective: Objective, config: FitConfig) -> int:
-    few = config.model_copy(update={"batch_size": _EXAMPLES, "experts": "random"})
+    experts = "random" if config.energy is None else "all"
+    few = config.model_copy(update={"batch_size": _EXAMPLES, "experts": experts})
     batch = BatchSource(_blank_slices(config.grid_px), few, augment=False).batch(0)
     with FlopCounterMode(display=False) as counter, _attention_as_products():
         objective(batch).backward()
@@ -81,7 +82,7 @@ def _attention_as_products() -> AbstractContextManager[object]:
 
 def _blank_slices(side: int) -> SliceCollection:
     names = tuple(f"blank {i}" for i in range(_EXAMPLES))
-    readings = np.zeros((_EXAMPLES, 1, side, side), bool)
+    readings = np.zeros((_EXAMPLES, _EXAMPLES, side, side), bool)  # as many readers as examples: one whole slice
     readings[..., side // 4 : side // 2, side // 4 : side // 2] = True
     images = np.zeros((_EXAMPLES, side, side), np.uint8)
     return SliceCollection(images=images, readings=readings, subjects=names, nodules=np.arange(_EXAMPLES), names=names)

@@ -11,7 +11,7 @@ from napari_ambiseg.errors import DataFileError, SettingsError
 from napari_ambiseg.readings.collection import SliceCollection
 from trainer.config import FitConfig
 from trainer.data.augment import Transform, apply_geometry, apply_grey, draw_transform
-from trainer.data.examples import Example, Examples
+from trainer.data.examples import Example, Examples, next_multiple
 from trainer.data.holdout import Holdout
 from trainer.data.random import Purpose, generator
 
@@ -26,8 +26,9 @@ class Batch:
         t: Diffusion times (B,), stratified over [0, 1]; in 64 bits, and always on the CPU.
         eps: Gaussian noise (B, 1, h, w).
         seeds: One an example, for whatever else an objective draws.
-        neighbours: Examples in a row that show the same slice in the same way, each a reader of it; 1 if readers are
+        per_slice: Examples in a row that show the same slice in the same way, each a reader of it; 1 if readers are
             drawn at random.
+        seed: For what is drawn once for the whole batch; the same in all its parts.
     """
 
     image: Tensor
@@ -35,7 +36,8 @@ class Batch:
     t: Tensor
     eps: Tensor
     seeds: tuple[int, ...]
-    neighbours: int = 1
+    per_slice: int = 1
+    seed: int = 0
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device, but for the times: not every device has 64 bits."""
@@ -101,8 +103,8 @@ class BatchSource:
         self._augment = augment
         self._mine = shard.examples(config.batch_size)
         self._examples = Examples(collection.filled, config)
-        if config.loss == "energy":
-            _require_whole_slices(len(self._mine), self._examples.neighbours)
+        if config.energy is not None and config.experts == "all":
+            _require_whole_slices(shard.count, config.batch_size, readers=collection.filled.shape[1])
 
     def batch(self, step: int) -> Batch:
         """This shard's part of the batch of a step, counted from 0."""
@@ -117,7 +119,8 @@ class BatchSource:
             t=self._times(step),
             eps=self._noise(step),
             seeds=self._seeds(step),
-            neighbours=self._examples.neighbours,
+            per_slice=self._examples.per_slice,
+            seed=_seed(self._config.seed, step, example=0, purpose=Purpose.BATCH),
         )
 
     def names(self, step: int) -> tuple[str, ...]:
@@ -162,21 +165,26 @@ class BatchSource:
         return torch.from_numpy(noise)
 
     def _seeds(self, step: int) -> tuple[int, ...]:
-        draws = (generator(self._config.seed, step=step, example=i, purpose=Purpose.LATENT) for i in self._mine)
-        return tuple(int(rng.integers(2**63)) for rng in draws)
+        return tuple(_seed(self._config.seed, step, example=i, purpose=Purpose.LATENT) for i in self._mine)
 
 
-def _require_whole_slices(examples: int, neighbours: int) -> None:
+def _seed(seed: int, step: int, *, example: int, purpose: Purpose) -> int:
+    """A seed of 63 bits."""
+    return int(generator(seed, step=step, example=example, purpose=purpose).integers(2**63))
+
+
+def _require_whole_slices(processes: int, batch_size: int, *, readers: int) -> None:
     """The energy loss compares the readings of a slice with one another: a process must hold all of them."""
-    if neighbours < 2:
+    if readers < 2:
         raise SettingsError(
-            "loss is 'energy', which draws as many readings of a slice as it has readers and compares them, but the "
-            "data have one reader; give data with at least two"
+            f"the energy loss draws as many readings of a slice as there are readers and compares them, but the data "
+            f"have {readers}; give data with at least two"
         )
-    if examples % neighbours:
+    if batch_size % (processes * readers):
         raise SettingsError(
-            f"{examples} examples a process do not hold whole slices with all of {neighbours} readers; give a batch "
-            f"size that is a multiple of {neighbours} times the number of processes"
+            f"a batch of {batch_size} does not give {processes} processes whole slices with all of {readers} readers; "
+            f"give a multiple of {processes * readers}, e.g. --set batch_size="
+            f"{next_multiple(batch_size, processes * readers)}"
         )
 
 

@@ -45,7 +45,7 @@ class Examples:
         config: Batch size, seed, and which experts a batch shows.
 
     Attributes:
-        neighbours: Examples in a row that share a slice: all of its readers, or 1.
+        per_slice: Examples in a row that share a slice: all of its readers, or 1.
 
     Raises:
         DataFileError: If there is no slice, or one without any reader.
@@ -60,11 +60,11 @@ class Examples:
                 f"{len(unread)} slices have no reader (the first is slice {unread[0]}); leave them out of the data file"
             )
         slots = filled.shape[1]
-        self.neighbours = slots if config.experts == "all" else 1
-        if config.batch_size % self.neighbours:
+        self.per_slice = slots if config.experts == "all" else 1
+        if config.batch_size % self.per_slice:
             raise SettingsError(
                 f"a batch of {config.batch_size} does not hold whole slices with all of {slots} readers; give a batch "
-                f"size that is a multiple of {slots}, e.g. --set batch_size={_next_multiple(config.batch_size, slots)}"
+                f"size that is a multiple of {slots}, e.g. --set batch_size={next_multiple(config.batch_size, slots)}"
             )
         self._filled, self._seed, self._batch_size = filled, config.seed, config.batch_size
         # A batch lies in two epochs at most, and threads are a few batches apart.
@@ -72,15 +72,15 @@ class Examples:
 
     def at(self, step: int, example: int) -> Example:
         """What an example of a step shows; both count from 0."""
-        place, neighbour = divmod(step * self._batch_size + example, self.neighbours)
+        place, neighbour = divmod(step * self._batch_size + example, self.per_slice)
         epoch, place = divmod(place, len(self._filled))
         index = int(self._order(epoch)[place])
         leader = example - neighbour
         rng = generator(self._seed, step=step, example=leader, purpose=Purpose.EXPERT)
         readers = np.flatnonzero(self._filled[index])
-        if self.neighbours == 1:
+        if self.per_slice == 1:
             return Example(index, int(readers[rng.integers(len(readers))]), leader)
-        return Example(index, int(_repeated(readers, self.neighbours, rng)[neighbour]), leader)
+        return Example(index, int(_repeated(readers, self.per_slice, rng)[neighbour]), leader)
 
 
 def _epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -93,5 +93,6 @@ def _repeated(readers: NDArray[np.int64], count: int, rng: np.random.Generator) 
     return np.concatenate([readers, *again])[:count]
 
 
-def _next_multiple(count: int, of: int) -> int:
+def next_multiple(count: int, of: int) -> int:
+    """The smallest multiple of ``of`` that is not below ``count``."""
     return -(-count // of) * of

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     HOLDOUT = 6
     LATENT = 7
     CONDITIONING = 8
+    BATCH = 9
 
 
 class _Key(np.random.SeedSequence):

@@ -22,6 +22,23 @@ LIDC_SMALL_64 = Recipe(
     ),
 )
 
+LIDC_SMALL_64_ENERGY = LIDC_SMALL_64.but(
+    "lidc-small-64-energy",
+    "Goes on from lidc-small-64 (--start-from) with the energy of what it draws against all experts of a slice.",
+    energy={},
+    experts="all",
+    steps=1_500,
+    batch_size=32,
+    learning_rate=1e-4,
+    warmup_steps=50,
+    decay_steps=700,
+    ema_decay=0.995,
+    checkpoint_steps=100,
+    log_steps=25,
+    validation__sampler="dpm++2m",
+    validation__steps=6,
+)
+
 TINY = Recipe(
     "A toy for trying things out: a tiny network, a minute on a CPU.",
     FitConfig(
@@ -56,34 +73,11 @@ SMALL_RECIPES = by_name(
         steps=2_000,
         decay_steps=800,
     ),
-    LIDC_SMALL_64.but(
-        "lidc-small-64-energy",
-        "Goes on from lidc-small-64 (--start-from) with the energy of what it draws against all experts of a slice.",
-        loss="energy",
-        experts="all",
-        precision="bf16",
-        steps=2_800,
-        learning_rate=1e-4,
-        warmup_steps=50,
-        decay_steps=1_400,
-        ema_decay=0.998,
-        checkpoint_steps=200,
-        log_steps=25,
-    ),
-    LIDC_SMALL_64.but(
+    LIDC_SMALL_64_ENERGY,
+    LIDC_SMALL_64_ENERGY.but(
         "lidc-crop-small-64-energy",
         "The same for lidc-crop-small-64.",
         crop="uniform",
-        loss="energy",
-        experts="all",
-        precision="bf16",
-        steps=2_800,
-        learning_rate=1e-4,
-        warmup_steps=50,
-        decay_steps=1_400,
-        ema_decay=0.998,
-        checkpoint_steps=200,
-        log_steps=25,
     ),
     TINY,
 )

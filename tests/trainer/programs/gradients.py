@@ -28,9 +28,17 @@ def squares() -> SliceCollection:
     return SliceCollection(images=images, readings=readings, subjects=names, nodules=np.arange(8), names=names)
 
 
-def gradients(kind: str, group: Group, device: torch.device) -> dict[str, Tensor]:
+SYSTEMS: dict[str, dict[str, object]] = {
+    **{kind: {"kind": kind} for kind in KINDS},
+    "energy": {"energy": {"steps": (2, 3)}, "experts": "all"},
+}
+"""Every kind, and the diffusion model's other loss."""
+
+
+def gradients(system: str, group: Group, device: torch.device) -> dict[str, Tensor]:
     """The second batch shows that the first left no parameter without a gradient, which torch would not forgive."""
-    config = FitConfig(recipe="test", kind=kind, size="tiny", grid_px=32, batch_size=4)
+    common: dict[str, object] = {"recipe": "test", "size": "tiny", "grid_px": 32, "batch_size": 4}
+    config = FitConfig.model_validate(common | SYSTEMS[system])
     run, found = start_run(config, device), dict[str, Tensor]()
     source = BatchSource(squares(), config, shard=Shard(group.index, group.count))
     objective = group.wrap(run.objective)
@@ -45,10 +53,10 @@ def gradients(kind: str, group: Group, device: torch.device) -> dict[str, Tensor
 
 def main(out: Path, device_name: str = "cpu") -> None:
     with joined(device_name) as (group, device):
-        for kind in KINDS:
-            found = gradients(kind, group, device)
+        for system in SYSTEMS:
+            found = gradients(system, group, device)
             if group.index == 0:
-                save_file({name: value.cpu() for name, value in found.items()}, out / f"{kind}.safetensors")
+                save_file({name: value.cpu() for name, value in found.items()}, out / f"{system}.safetensors")
 
 
 if __name__ == "__main__":
