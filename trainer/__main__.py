@@ -138,6 +138,9 @@ def export_command(
     smallest_px: Annotated[
         int | None, typer.Option(min=0, help="Readings with fewer pixels of the grid are empty; 0 keeps all.")
     ] = None,
+    mean_with: Annotated[
+        list[Path] | None, typer.Option(help="More runs from the same beginning; the mean of all weights is written.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Keep 32 bits a weight, also where 16 lose nothing.")] = False,
     best: Annotated[
         bool | None,
@@ -160,6 +163,7 @@ def export_command(
         name=name,
         description=description,
         smallest_px=smallest_px,
+        mean_with=tuple(mean_with or ()),
         half=not full,
         best=best,
         data=tuple(data or ()),

@@ -128,6 +128,8 @@ def _training_rows(training: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if start := training.get("started_from"):
         rows.insert(1, ("began with", f"the weights of {start['name']}, SHA-256 {start['sha256']}"))
+    for other in training.get("averaged_with", []):
+        rows.insert(1, ("averaged with", f"the weights of another run, SHA-256 {other['sha256']}"))
     if digest := training.get("data_sha256"):
         rows.insert(1, ("SHA-256 of the data", str(digest)))
     return rows

@@ -14,6 +14,7 @@ from napari_ambiseg.models.checkpoint import Model, load_checkpoint, save_checkp
 from napari_ambiseg.phantom import bundled_slices
 from napari_ambiseg.readings.slice import MultiReaderSlice
 from trainer.data.sources import load_data
+from trainer.exporting.averaging import averaged
 from trainer.exporting.card import CardFacts, card, may_replace
 from trainer.exporting.figures import figures_of, read_figures
 from trainer.exporting.half import HalfLoss, measure_half
@@ -33,6 +34,7 @@ class Request:
         name: What to call the model; None as in ``source``.
         description: One sentence for whoever chooses a model; None as in ``source``.
         smallest_px: Pixels that a reading has at least, smaller ones are empty; None as in ``source``.
+        mean_with: More runs or model files; what is written has the mean of the weights of all.
         half: Whether 16 bits a weight are wanted, where they lose nothing.
         best: Of a run's folder, whether the model of the best validation GED is meant (True), the last one (False), or
             what the run's configuration calls its result (None).
@@ -48,6 +50,7 @@ class Request:
     name: str | None = None
     description: str | None = None
     smallest_px: int | None = None
+    mean_with: tuple[Path, ...] = ()
     half: bool = True
     best: bool | None = None
     data: tuple[str, ...] = ()
@@ -66,7 +69,7 @@ def export(request: Request) -> list[str]:
     Raises:
         CheckpointError: If there is no complete model.
         DataFileError: If slices or figures cannot be read, or a target cannot be written.
-        SettingsError: If an upload cannot be done.
+        SettingsError: If an upload cannot be done, or models cannot be averaged.
         UploadError: If the hub refuses; the files are then written.
     """
     if request.target.suffix != ".safetensors":
@@ -75,14 +78,17 @@ def export(request: Request) -> list[str]:
     hub = prepare_hub(request.hub) if request.hub else None
     judged = read_figures(request.figures) if request.figures else {}
     chosen = chosen_file(request.source, best=request.best)
-    model = _described(load_checkpoint(chosen), request)
+    others = [chosen_file(one, best=request.best) for one in request.mean_with]
+    model = load_checkpoint(chosen)
+    model = _described(averaged(model, others) if others else model, request)
     loss = _tried(model, request) if request.half else None
     payload = _payload(model, half=loss is not None and loss.is_none)
     alike = {hashlib.sha256(content).hexdigest() for content in (payload, chosen.read_bytes())}
     figures = figures_of(alike, judged, smallest_px=model.header.smallest_px) if judged else None
     write_output(request.target, payload)
     stored = _on_weights(loss)
-    said = [f"{request.target}: {len(payload) / 2**20:.1f} MiB, from {chosen}", f"weights: {stored}"]
+    origin = f"the mean of {', '.join(map(str, [chosen, *others]))}" if others else f"from {chosen}"
+    said = [f"{request.target}: {len(payload) / 2**20:.1f} MiB, {origin}", f"weights: {stored}"]
     page = request.target.with_suffix(".md")
     said.append(_write_card(page, model, CardFacts(request.target.name, stored, figures, request.about_data)))
     if hub:
