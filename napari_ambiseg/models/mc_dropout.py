@@ -12,7 +12,9 @@ probability to stay, which keeps the mean.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -47,6 +49,20 @@ class MCDropoutConfig:
             raise SettingsError(f"dropout is {self.dropout}; give a probability from 0 to below 1")
 
 
+_noise: ContextVar[SeededNoise | None] = ContextVar("noise", default=None)
+"""Where the next masks come from, in each thread: several may ask one model at once. From None, nothing is silenced."""
+
+
+@contextmanager
+def silenced_by(noise: SeededNoise) -> Generator[None]:
+    """Let the convolutions that this thread computes draw the channels to silence from ``noise``."""
+    token = _noise.set(noise)
+    try:
+        yield
+    finally:
+        _noise.reset(token)
+
+
 class DropoutConv2d(nn.Conv2d):
     """A 3x3 convolution of whose input channels some are silenced, in training and in evaluation.
 
@@ -59,15 +75,14 @@ class DropoutConv2d(nn.Conv2d):
         super().__init__(conv.in_channels, conv.out_channels, 3, padding=1)
         self.weight, self.bias = conv.weight, conv.bias
         self.probability = probability
-        self.noise: SeededNoise | None = None
-        """Where the next masks come from; from None, nothing is silenced."""
         # Gaussian noise exceeds this with the probability to stay: the seeds' one source of numbers serves here too.
         self._threshold = float(torch.special.ndtri(torch.tensor(probability, dtype=torch.float64)))
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of ``input`` (S, C, H, W), in whose samples the channels that stay are enlarged."""
-        if self.noise is not None:
-            stays = self.noise(torch.empty(input.shape[:2])) > self._threshold
+        noise = _noise.get()
+        if noise is not None:
+            stays = noise(torch.empty(input.shape[:2])) > self._threshold
             input = input * (stays / (1.0 - self.probability)).to(input)[:, :, None, None]
         return super().forward(input)
 
@@ -86,16 +101,8 @@ class MCDropoutSegmenter(nn.Module):
 
     def forward(self, image: Tensor, seeds: Sequence[int]) -> Tensor:
         """Foreground logits (S, 1, H, W) of normalised images (S, 1, H, W), with the channels that S seeds silence."""
-        self._draw_from(SeededNoise(seeds))
-        try:
+        with silenced_by(SeededNoise(seeds)):
             return self.unet(image.expand(-1, self.config.unet.in_channels, -1, -1))
-        finally:
-            self._draw_from(None)
-
-    def _draw_from(self, noise: SeededNoise | None) -> None:
-        for module in self.unet.modules():
-            if isinstance(module, DropoutConv2d):
-                module.noise = noise
 
     @torch.no_grad()
     def sample(self, image: Tensor, *, seeds: Sequence[int], options: SamplingOptions) -> Iterator[State]:

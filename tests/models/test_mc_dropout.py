@@ -1,6 +1,8 @@
 """MC dropout silences the channels that a seed names, and nothing else differs from the deterministic UNet."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from napari_ambiseg.diffusion.sampling import SeededNoise
 from napari_ambiseg.errors import CheckpointError
 from napari_ambiseg.models.deterministic import DeterministicConfig, DeterministicSegmenter
-from napari_ambiseg.models.mc_dropout import DropoutConv2d, MCDropoutConfig, MCDropoutSegmenter
+from napari_ambiseg.models.mc_dropout import DropoutConv2d, MCDropoutConfig, MCDropoutSegmenter, silenced_by
 from napari_ambiseg.models.segmenter import SamplingOptions, Segmenter, build
 from napari_ambiseg.models.unet_config import UNetConfig, named_size
 
@@ -44,6 +46,18 @@ def test_a_reading_depends_on_its_seed_and_not_on_its_neighbours() -> None:
     assert together.abs().max() <= 1
     torch.testing.assert_close(together[2], alone, rtol=1e-4, atol=1e-5)
     assert (together[3] - alone).abs().max() > 1e-3
+
+
+def test_threads_that_share_a_model_do_not_share_the_channels_they_silence() -> None:
+    """Both have begun before either silences anything, as happens on a busy machine."""
+    segmenter = model()
+    alone = [sample(segmenter, seeds) for seeds in ([1], [2, 3])]
+    both_have_begun = Barrier(2, timeout=30)
+    segmenter.unet.register_forward_pre_hook(lambda *_: None if both_have_begun.wait() else None)
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda seeds: sample(segmenter, seeds), ([1], [2, 3])))
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_the_global_generator_is_not_touched() -> None:
@@ -83,8 +97,8 @@ def test_whole_channels_are_silenced_as_often_as_asked_and_the_others_keep_the_m
     nn.init.dirac_(passing.weight)
     nn.init.zeros_(passing.bias)
     layer = DropoutConv2d(passing, 0.3)
-    layer.noise = SeededNoise(range(100))
-    answer = layer(torch.ones(100, 100, 4, 4))
+    with silenced_by(SeededNoise(range(100))):
+        answer = layer(torch.ones(100, 100, 4, 4))
     silent = answer == 0
     assert torch.equal(silent.all(dim=(2, 3)), silent.any(dim=(2, 3)))
     torch.testing.assert_close(answer[~silent], torch.full_like(answer[~silent], 1 / 0.7))
