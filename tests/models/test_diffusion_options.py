@@ -22,8 +22,8 @@ from napari_ambiseg.phantom import bundled_slices
 
 IMAGE = torch.linspace(-0.5, 2, 256).view(1, 16, 16)
 SHIPPED = {  # SHA-256 of the masks that the shipped model drew when it was bundled
-    "ddim": "285aacb66f7c8887f90b1aaabc6a33381a79e62d5ff01a48f5320e77704ea59d",
-    "ddpm": "1a19a17ceb9541e331d4b7992fb24ac4aaf294fde9a80f0374d5d8d67ef9fa06",
+    "ddim": "09a54d1b3748facd2c1e584d37750bdf8095572548e3ad2b20fa61a03cc48722",
+    "ddpm": "8e034fe151021a121e0d6023062e02823790c6b318f7fdcd7da8419469209520",
 }
 
 
