@@ -53,7 +53,11 @@ def test_threads_that_share_a_model_do_not_share_the_channels_they_silence() -> 
     segmenter = model()
     alone = [sample(segmenter, seeds) for seeds in ([1], [2, 3])]
     both_have_begun = Barrier(2, timeout=30)
-    segmenter.unet.register_forward_pre_hook(lambda *_: None if both_have_begun.wait() else None)
+
+    def wait(*_: object) -> None:
+        both_have_begun.wait()
+
+    segmenter.unet.register_forward_pre_hook(wait)
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda seeds: sample(segmenter, seeds), ([1], [2, 3])))
     for one, other in zip(alone, together, strict=True):
